@@ -28,6 +28,7 @@ Below all stages:
 - `geometry`: points, spacings and outlines, in pixels and in millimetres.
 - `guard`: what a process writes when nobody decides: no tracebacks, no core, private files.
 - `log`: structured logs without patient data.
+- `log_odds`: probabilities as log odds.
 - `metrics`: counters and histograms.
 - `reasons`: coded reasons for what was not read, and outcomes.
 - `settings`: the settings, read once from a file and the environment.

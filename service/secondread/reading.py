@@ -16,7 +16,12 @@ from secondread.detect.groups import GroupTables
 from secondread.detect.marks import Detection, Mark
 from secondread.findings.cad_report import CadReport
 from secondread.findings.describe import Calibrate, describe_findings, describe_group
-from secondread.findings.exam_score import CalibrateExam, combine_certainties, leave_unscored
+from secondread.findings.exam_score import (
+    CalibrateExam,
+    combine_certainties,
+    leave_unscored,
+    list_certainties,
+)
 from secondread.findings.finding import (
     Finding,
     ImageReading,
@@ -148,7 +153,9 @@ def read_study(
     numbered = number_lesions(reading)
     if not any(image.status.was_read for image in images):
         return numbered
-    return replace(numbered, exam_score=reader.calibrate_exam(combine_certainties(numbered)))
+    return replace(
+        numbered, exam_score=reader.calibrate_exam(combine_certainties(list_certainties(numbered)))
+    )
 
 
 def read_from_report(

@@ -10,7 +10,8 @@ flows through the modules in this order:
   `neighbour_network` (the trainings); `mining` (false candidates of the dense network); `specks`
   (its candidates as points); `export` (to ONNX files); `round` (all of these in one run).
 - Manifest: `validation_exams` (what is fitted on), `fitting` (calibration and operating points of
-  new graphs), `certainty` (those of a finished model's clusters), `isotonic` (tables);
+  new graphs), `certainty` and `operating_points` (those of a finished model, by exam), `isotonic`
+  (tables);
   `annotated_regions`, `layouts`, `scattered`, `softmax` and `group_tables` (types and
   distributions of groups).
 - `benchmark` (a plain network to compare with), `console` (progress of long steps).

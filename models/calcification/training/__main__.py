@@ -13,13 +13,14 @@ COMMANDS = {
     "round": "models.calcification.training.round",
     "fit": "models.calcification.training.fitting",
     "certainty": "models.calcification.training.certainty",
+    "costs": "models.calcification.training.operating_points",
     "groups": "models.calcification.training.group_tables",
     "benchmark": "models.calcification.training.benchmark",
     "likeness": "models.calcification.fit_likeness",
 }
 """The modules of the commands: one round of training; calibration and operating points of its
-graphs; those of clusters alone, of a finished model; tables of groups; a plain network to compare
-with; the reference of the likeness gate."""
+graphs; those of clusters and exams, of a finished model; what its points cost; tables of groups; a
+plain network to compare with; the reference of the likeness gate."""
 
 
 def main() -> None:

@@ -1,56 +1,75 @@
-"""Certainty of clusters, score of exams and operating points of a model that is trained already.
+"""Certainty, score of exams, what is typically benign, and operating points of a finished model.
 
     python -m models.calcification.training certainty --manifest FILE --work DIR [--processes 2]
 
 The model reads the validation exams (`validation_exams`; stored in DIR, and read once). Their marks
 are then grouped as the node groups them, each cluster is judged, and the tables are fitted anew:
 
-- certainty of clusters: isotonic, over the score that a group has by its surest three members;
-- score of the exam: isotonic, over the probability that any of its clusters is one;
-- operating points: by false clusters an exam without a cluster.
+- certainty of single calcifications, and of clusters over the score that a group has by its surest
+  three members: isotonic, with a tail above;
+- what is typically benign: isotonic, over the share of the typically benign types of a cluster;
+- score of the exam: isotonic with a tail, over the probability that any of its clusters is one;
+- operating points: by marks on exams without a cluster (`operating_points`).
 
-The manifest's `[calibration]` and `[[operating_points]]` are written anew; the table of single
-calcifications and all else stay. Needs no PyTorch.
+The manifest's `[calibration]` and `[[operating_points]]` are written anew; all else stays. Needs no
+PyTorch. After a change of grouping or of graphs, run it again; then judge, and state what it costs:
+
+    secondread evaluate --exams full --model FILE --out OUT
+    python -m models.calcification.training costs --manifest FILE --results OUT/results.json
 """
 
 import argparse
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from models.calcification.training.isotonic import JudgedMarks, find_certainty, fit_certainties
+from models.calcification.training.isotonic import (
+    FittedTable,
+    JudgedMarks,
+    fit_certainties,
+    fit_with_tail,
+)
+from models.calcification.training.operating_points import (
+    POINTS,
+    STANDARD,
+    find_minimum,
+    format_points,
+    list_costs,
+    tabulate,
+)
 from models.calcification.training.validation_exams import read_validation_exams
 from secondread.codes import MarkClass
-from secondread.detect.manifest import Manifest, load_manifest
+from secondread.detect.groups import GroupTables
+from secondread.detect.manifest import load_manifest
+from secondread.detect.operating_points import ManifestOperatingPoint
 from secondread.findings.describe import describe_findings
 from secondread.findings.finding import Finding
 from secondread.findings.operating_point import OperatingPoint
+from secondread.findings.typically_benign import CalibrateBenign, mark_all
+from secondread_lab.judge.bootstrap import draw_resamples
 from secondread_lab.judge.outcomes import ViewOutcome, score_image
 from secondread_lab.judge.records import FoundCluster, ViewRecord
 from secondread_lab.judge.rules import MarkOutcome
+from secondread_lab.judge.scored_exams import combine_views, is_free, list_exams, tabulate_costs
+from secondread_lab.judge.scored_items import ScoredSet
 
-POINTS = ((1, "standard", 0.1, 50.0), (2, "sensitive", 0.75, 0.0), (3, "specific", 0.02, 50.0))
-"""Number, name, wanted false clusters an exam without a cluster, and the certainty below which none
-is marked whatever the rate: what is rather no cluster than one is for the sensitive point."""
-
-_ALL = OperatingPoint(1, "all", 0.0)
+_RIGHT = frozenset({MarkOutcome.HIT, MarkOutcome.BENIGN})
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedView:
-    """A view whose clusters have their score, 0-100, for certainty."""
+class Fitted:
+    """All tables of a calibration."""
 
-    exam: str
-    outcome: ViewOutcome
-
-    @property
-    def is_free(self) -> bool:
-        """Whether the view was read and has no cluster."""
-        return self.outcome.cluster_free
+    singles: FittedTable
+    clusters: FittedTable
+    exams: FittedTable
+    benign: FittedTable | None
+    """None where the exams hold too few typically benign clusters."""
+    read: str
+    """What they were fitted to, for people."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -65,19 +84,52 @@ def main(arguments: Sequence[str]) -> None:
     records = read_validation_exams(
         options.manifest, options.exams, options.work, options.processes
     )
-    views = [judge_view(record, manifest) for record in records]
-    text = "\n".join(format_tables(views, manifest))
+    fitted, part = fit_calibration(records, manifest.groups)
+    points = set_points(part, manifest.operating_points)
+    text = "\n".join((*format_calibration(fitted), *format_points(points)))
     options.manifest.write_text(replace_tables(options.manifest.read_text("utf-8"), text), "utf-8")
     print(text)
+    print("\n".join(tabulate(points)))
 
 
-def judge_view(record: ViewRecord, manifest: Manifest) -> JudgedView:
-    """Group a view's marks anew, with the score of a cluster as its certainty, and judge them."""
+def fit_calibration(records: Sequence[ViewRecord], groups: GroupTables) -> tuple[Fitted, ScoredSet]:
+    """Return the tables that records give, and the records with the certainties of these tables."""
+    singles = fit_with_tail(_judge_singles(records))
+    clusters, benign = _fit_clusters(records, groups, singles)
 
     def calibrate(mark_class: MarkClass, score: float) -> float:
-        is_cluster = mark_class is MarkClass.CLUSTER
-        return 100 * score if is_cluster else manifest.calibrate(mark_class, score)
+        return (clusters if mark_class is MarkClass.CLUSTER else singles).calibrate(score)
 
+    calibrate_benign = mark_all if benign is None else benign.calibrate
+    views = (judge_view(record, groups, calibrate, calibrate_benign) for record in records)
+    part = ScoredSet.from_views(views, frozenset())
+    exams = list_exams(part)
+    scores = [combine_views(views) for _, views in exams]
+    holds = [any(view.has_target for view in views) for _, views in exams]
+    by_exam = fit_with_tail(JudgedMarks(np.array(scores), np.array(holds, np.bool_)), knots=6)
+    read = f"{len(exams)} simulated validation exams, {len(records)} views, in-domain vendors"
+    return Fitted(singles, clusters, by_exam, benign, read), part
+
+
+def _fit_clusters(
+    records: Sequence[ViewRecord], groups: GroupTables, singles: FittedTable
+) -> tuple[FittedTable, FittedTable | None]:
+    """Return the table of clusters, and that of what is typically benign."""
+
+    def score(mark_class: MarkClass, value: float) -> float:
+        return 100 * value if mark_class is MarkClass.CLUSTER else singles.calibrate(value)
+
+    views = [judge_view(record, groups, score, mark_all) for record in records]
+    return fit_with_tail(_judge_clusters(views)), fit_benign(views)
+
+
+def judge_view(
+    record: ViewRecord,
+    groups: GroupTables,
+    calibrate: Callable[[MarkClass, float], float],
+    calibrate_benign: CalibrateBenign,
+) -> ViewOutcome:
+    """Group a view's marks anew, and judge its clusters."""
     image = record.image
     findings: tuple[Finding, ...] = ()
     if record.detection.status.was_read:
@@ -87,54 +139,106 @@ def judge_view(record: ViewRecord, manifest: Manifest) -> JudgedView:
             image.spacing_mm,
             (image.rows, image.columns),
             calibrate,
-            _ALL,
-            manifest.groups,
+            OperatingPoint(1, "all", 0.0, calibrate_benign),
+            groups,
         )
     clusters = tuple(
-        FoundCluster.from_finding(finding, (1,))
+        FoundCluster.from_finding(finding, ())
         for finding in findings
         if finding.mark_class is MarkClass.CLUSTER
     )
-    exam = record.key.split("/", maxsplit=1)[0]
-    return JudgedView(exam, score_image(replace(record, clusters=clusters)))
+    return score_image(replace(record, clusters=clusters))
 
 
-def format_tables(views: Sequence[JudgedView], manifest: Manifest) -> Iterator[str]:
-    """Yield the lines of calibration and operating points."""
-    clusters = fit_certainties(_judge_clusters(views))
-    exams = _group_exams(views)
-    read = f"{len(exams)} simulated validation exams, {len(views)} views, in-domain vendors"
-    scores = [_combine(exam, clusters) for exam in exams]
-    holds = [any(view.outcome.has_target for view in exam) for exam in exams]
-    by_exam = fit_certainties(JudgedMarks(np.array(scores), np.array(holds, np.bool_)), knots=6)
-    yield from ("[calibration]", "calibrated = true", f'on = "{read}"')
-    yield f"points = {[list(point) for point in manifest.calibration.points]}"
-    yield from (f"exam = {by_exam}", "", "[calibration.by_class]", f"cluster = {clusters}")
-    free = [exam for exam in exams if all(view.is_free for view in exam)]
-    false = np.sort([score for exam in free for view in exam for score in _list_scores(view)])
-    single_points = {point.number: point for point in manifest.operating_points}
-    for number, name, rate, floor in POINTS:
-        allowed = int(rate * len(free))
-        limit = false[::-1][allowed] / 100 if allowed < len(false) else 0.0
-        # Above the highest false cluster that is too many.
-        least = max(round(find_certainty(clusters, limit) + 0.1, 1), floor)
-        certainties = np.array([find_certainty(clusters, score / 100) for score in false])
-        shown = int((np.round(certainties, 1) >= least).sum())
-        free_views = sum(len(exam) for exam in free)
-        others = {
-            mark_class.value: certainty
-            for mark_class, certainty in single_points[number].minimum_certainty.items()
-            if mark_class is not MarkClass.CLUSTER
-        }
-        inside = ", ".join(
-            f"{key} = {value}" for key, value in {"cluster": least, **others}.items()
+def fit_benign(views: Sequence[ViewOutcome]) -> FittedTable | None:
+    """Return the table of what is typically benign; None without clusters of both kinds.
+
+    Of clusters that are there, and of those that are really a vessel or skin. One suspicious
+    cluster more, that looks as benign as can be, stands for those that these exams do not hold.
+    """
+    pairs = [
+        (cluster.benign_share, outcome is not MarkOutcome.HIT)
+        for view in views
+        for cluster, outcome in zip(view.record.clusters, view.marks, strict=True)
+        if cluster.benign_share is not None
+        and outcome in {*_RIGHT, MarkOutcome.VASCULAR, MarkOutcome.SKIN}
+    ]
+    if len({is_benign for _, is_benign in pairs}) < 2:
+        return None
+    share, is_benign = zip(*pairs, (1.0, False), strict=True)
+    marks = JudgedMarks(np.array(share, np.float64), np.array(is_benign, np.bool_))
+    return FittedTable(fit_certainties(marks, knots=8), None)
+
+
+def set_points(
+    part: ScoredSet, before: Sequence[ManifestOperatingPoint]
+) -> list[ManifestOperatingPoint]:
+    """Return the operating points that judged views give, with their costs.
+
+    Parameters
+    ----------
+    part
+        The views.
+    before
+        The points so far, whose certainties of other classes stay.
+    """
+    exams = list_exams(part)
+    free = [views for _, views in exams if is_free(views)]
+    marks = [_list_certainties(views) for views in free]
+    least = {p.number: find_minimum(p, marks, [len(views) >= 4 for views in free]) for p in POINTS}
+    shown = _show_at(part, least)
+    draws = draw_resamples(len(shown.patients), 100)
+    rows = list(tabulate_costs(shown, list_exams(shown), list(least), draws))
+    views = sum(len(exam) for exam in free)
+    others = {point.number: point.minimum_certainty for point in before}
+    on = f"{len(exams)} validation exams, {len(part.views)} views, in-domain vendors"
+    return [
+        ManifestOperatingPoint(
+            number=point.number,
+            name=point.name,
+            minimum_certainty={**others[point.number], MarkClass.CLUSTER: least[point.number]},
+            false_marks_per_image=round(_count_from(marks, least[point.number]) / views, 3),
+            stated_on=f"{views} views of {len(free)} exams without a cluster of the same",
+            costs_on=on,
+            costs=list_costs(rows, point.number),
+            default=point is STANDARD,
         )
-        yield from ("", "[[operating_points]]", f"number = {number}", f'name = "{name}"')
-        if number == 1:
-            yield "default = true"
-        yield f"minimum_certainty = {{ {inside} }}"
-        yield f"false_marks_per_image = {round(shown / free_views, 3)}"
-        yield f'stated_on = "{free_views} views of {len(free)} exams without a cluster of the same"'
+        for point in POINTS
+    ]
+
+
+def _count_from(exams: Sequence[Sequence[float]], least: float) -> int:
+    return sum(certainty >= least for exam in exams for certainty in exam)
+
+
+def _list_certainties(views: Sequence[ViewOutcome]) -> list[float]:
+    return [c.certainty for v in views for c in v.record.clusters if not c.is_set_aside]
+
+
+def _show_at(part: ScoredSet, least: dict[int, float]) -> ScoredSet:
+    """Return the views whose clusters are shown from certain certainties on, by point."""
+
+    def show(cluster: FoundCluster) -> FoundCluster:
+        at = (n for n, limit in least.items() if cluster.certainty >= limit)
+        return replace(cluster, shown_at=() if cluster.is_set_aside else tuple(at))
+
+    records = (view.record for view in part.views)
+    shown = (replace(r, clusters=tuple(map(show, r.clusters))) for r in records)
+    return ScoredSet.from_views(map(score_image, shown), part.held_out)
+
+
+def format_calibration(fitted: Fitted) -> Iterator[str]:
+    """Yield the lines of `[calibration]`."""
+    yield from ("[calibration]", "calibrated = true", f'on = "{fitted.read}"')
+    for name, table in (("", fitted.singles), ("exam", fitted.exams), ("benign", fitted.benign)):
+        if table is not None:
+            yield f"{name or 'points'} = {table.points}"
+            if table.tail is not None:
+                yield f"{f'{name}_tail'.removeprefix('_')} = {table.format_tail()}"
+    yield from ("", "[calibration.by_class]", f"cluster = {fitted.clusters.points}")
+    if fitted.clusters.tail is not None:
+        yield from ("", "[calibration.tail_by_class]")
+        yield f"cluster = {fitted.clusters.format_tail()}"
 
 
 def replace_tables(text: str, tables: str) -> str:
@@ -144,35 +248,22 @@ def replace_tables(text: str, tables: str) -> str:
     return f"{before}{tables}\n\n{after}"
 
 
-def _judge_clusters(views: Sequence[JudgedView]) -> JudgedMarks:
-    right = {MarkOutcome.HIT, MarkOutcome.BENIGN}
+def _judge_singles(records: Sequence[ViewRecord]) -> JudgedMarks:
+    singles = [score_image(replace(record, clusters=())).singles for record in records]
+    true, false = (np.concatenate([getattr(s, n) for s in singles]) for n in ("true", "false"))
+    right = np.concatenate([np.ones(len(true), np.bool_), np.zeros(len(false), np.bool_)])
+    return JudgedMarks(np.concatenate([true, false]), right)
+
+
+def _judge_clusters(views: Sequence[ViewOutcome]) -> JudgedMarks:
     pairs = [
-        (cluster.certainty / 100, mark in right)
+        (cluster.certainty / 100, mark in _RIGHT)
         for view in views
-        for cluster, mark in zip(view.outcome.record.clusters, view.outcome.marks, strict=True)
-        if mark in right or mark.is_false
+        for cluster, mark in zip(view.record.clusters, view.marks, strict=True)
+        if mark in _RIGHT or mark.is_false
     ]
     score, is_right = zip(*pairs, strict=True)
     return JudgedMarks(np.array(score), np.array(is_right, np.bool_))
-
-
-def _group_exams(views: Sequence[JudgedView]) -> list[list[JudgedView]]:
-    exams: dict[str, list[JudgedView]] = defaultdict(list)
-    for view in views:
-        exams[view.exam].append(view)
-    return [exams[name] for name in sorted(exams)]
-
-
-def _list_scores(view: JudgedView) -> list[float]:
-    return [cluster.certainty for cluster in view.outcome.record.clusters]
-
-
-def _combine(exam: Sequence[JudgedView], clusters: Sequence[Sequence[float]]) -> float:
-    """Return how likely any cluster of an exam is one; see `findings.exam_score`."""
-    certainties = [
-        find_certainty(clusters, score / 100) / 100 for view in exam for score in _list_scores(view)
-    ]
-    return float(1.0 - np.prod([1.0 - certainty for certainty in certainties]))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from models.calcification.training.isotonic import JudgedMarks, find_certainty, fit_certainties
+from models.calcification.training.isotonic import FittedTable, JudgedMarks, fit_certainties
 from models.calcification.training.patches import DESCRIBE_PX, RESCORE_PX
 from models.calcification.training.region_solids import MORPHOLOGIES
 from models.calcification.training.regions import HEADS, NORMALISER
@@ -217,8 +217,8 @@ def _format_judgement(validation: Validation | None) -> Iterator[str]:
     for number, name, rate in POINTS:
         limit = find_threshold(validation.false_clusters, validation.free_views, rate)
         least = {
-            "cluster": round(find_certainty(clusters, limit), 1),
-            "calcification": round(find_certainty(singles, limit), 1),
+            "cluster": round(FittedTable(clusters, None).calibrate(limit), 1),
+            "calcification": round(FittedTable(singles, None).calibrate(limit), 1),
         }
         yield from _format_point(
             number,

@@ -1,11 +1,17 @@
-"""Tables from score to certainty: isotonic regression, smoothed to a few knots."""
+"""Tables from score to certainty: isotonic regression, smoothed to a few knots, and a tail above.
 
-from collections.abc import Sequence
+Above a certainty of 95 nearly all marks are right, and a table would be fitted to the one or two
+that are not. There a tail goes on (`secondread.detect.calibration`), whose slope is that of a
+logistic regression over all marks: how fast wrong marks become rare, where there are some.
+"""
+
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import isotonic_regression
+from scipy.optimize import isotonic_regression, minimize
+
+from secondread.detect.calibration import Tail, find_certainty
 
 Values = npt.NDArray[np.float64]
 
@@ -60,6 +66,68 @@ def _make_weights(count: int) -> Values:
     return weights
 
 
-def find_certainty(points: Sequence[Sequence[float]], score: float) -> float:
-    """Return the certainty, 0-100, of a score."""
-    return float(np.interp(score, [p[0] for p in points], [p[1] for p in points]))
+@dataclass(frozen=True, slots=True)
+class FittedTable:
+    """A table with its tail, as the manifest has them."""
+
+    points: list[list[float]]
+    """(score, certainty) pairs."""
+    slope: float | None
+    """Of the tail; None for a table that has none."""
+
+    @property
+    def tail(self) -> Tail | None:
+        """The tail."""
+        return None if self.slope is None else Tail(slope=self.slope, limit=HIGHEST)
+
+    def calibrate(self, score: float) -> float:
+        """Return the certainty, 0-100, of a score, as the node does."""
+        return find_certainty(tuple((s, c) for s, c in self.points), self.tail, score)
+
+    def format_tail(self) -> str:
+        """Return the tail as a TOML value."""
+        return f"{{ slope = {self.slope}, limit = {HIGHEST} }}"
+
+
+HIGHEST = 99.99
+"""Certainty never exceeds this."""
+
+TAIL_FROM = 95.0
+"""Certainty at which the table ends and its tail begins."""
+
+_SLOPES = (0.2, 3.0)
+"""Least and greatest slope of a tail."""
+
+
+def fit_with_tail(marks: JudgedMarks, knots: int = 14) -> FittedTable:
+    """Return the table of `fit_certainties` up to `TAIL_FROM`, and the slope above it.
+
+    A table that does not reach so far is returned whole, without a tail.
+    """
+    whole = fit_certainties(marks, knots)
+    low = [point for point in whole if point[1] < TAIL_FROM]
+    high = [point for point in whole if point[1] >= TAIL_FROM]
+    if not low or not high or low[-1][0] >= 1.0:
+        return FittedTable(whole, None)
+    (s0, c0), (s1, c1) = low[-1], high[0]
+    ends_at = round(s0 + (s1 - s0) * (TAIL_FROM - c0) / (c1 - c0), 5)
+    if ends_at <= s0:
+        return FittedTable(whole, None)
+    slope = float(np.clip(_fit_slope(marks), *_SLOPES))
+    return FittedTable([*low, [ends_at, TAIL_FROM]], round(slope, 3))
+
+
+def _fit_slope(marks: JudgedMarks) -> float:
+    """Return the slope of a logistic regression of being right on the log odds of the score.
+
+    With a weak prior on the slope (mean 1, standard deviation 1), so that marks which a threshold
+    separates have one as well.
+    """
+    x, y = _compute_log_odds(marks.score), marks.right.astype(np.float64)
+
+    def measure_misfit(line: Values) -> float:
+        at = line[0] + line[1] * x
+        # The negative logarithm of the likelihood, in a form that does not overflow.
+        return float((np.logaddexp(0.0, at) - y * at).sum() + 0.5 * (line[1] - 1.0) ** 2)
+
+    return float(minimize(measure_misfit, np.array([0.0, 1.0])).x[1])

@@ -91,6 +91,7 @@ def open_reader(detect: DetectSettings, findings: FindingsSettings) -> Reader:
             number=point.number,
             name=point.name,
             minimum_certainty=point.minimum_certainty.get(MarkClass.CLUSTER, 101.0),
+            calibrate_benign=manifest.calibration.calibrate_benign,
         ),
         groups=manifest.groups,
         calibrate_exam=manifest.calibration.calibrate_exam,

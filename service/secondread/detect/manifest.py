@@ -6,19 +6,19 @@ a detector (name, version, operating points, whether certainty is calibrated) co
 """
 
 import hashlib
-from bisect import bisect_right
 from enum import StrEnum
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from secondread.codes import MarkClass, Morphology
+from secondread.detect.calibration import Calibration
 from secondread.detect.groups import SHARE_FEATURES, GroupTables, MorphologyName
 from secondread.detect.likeness import Likeness
+from secondread.detect.operating_points import ManifestOperatingPoint
 from secondread.detect.site_overlay import SiteCalibration
-from secondread.detect.toml_table import Hex256, Percent, TomlTable, read_toml
+from secondread.detect.toml_table import Hex256, TomlTable, read_toml
 from secondread.errors import ModelError
 
 _FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -111,71 +111,6 @@ class Graph(TomlTable):
     def channels(self) -> tuple[MarkClass | Morphology, ...]:
         """What the channels of `scores` stand for, whatever the graph's role."""
         return self.heads or self.types
-
-
-_Points = Annotated[
-    tuple[tuple[Annotated[float, Field(ge=0, le=1)], Percent], ...], Field(min_length=2)
-]
-"""(score, certainty) pairs, scores rising, certainty never falling; linear in between."""
-
-
-class Calibration(TomlTable):
-    """`[calibration]`: from the model's score to certainty."""
-
-    calibrated: bool
-    """Whether the table was fitted to data with known truth."""
-    on: str
-    """The data; or why it was not fitted."""
-    points: _Points
-    """For every class without a table of its own."""
-    by_class: dict[MarkClass, _Points] = Field(default_factory=dict)
-    """Tables of single classes."""
-    exam: _Points | None = None
-    """From the probability, 0-1, that any cluster of an exam is one, as if its clusters were
-    independent, to the probability that the exam holds one; None where that was not fitted."""
-
-    @model_validator(mode="after")
-    def _rises(self) -> Self:
-        for table in (self.points, *self.by_class.values(), self.exam or ()):
-            for (s0, c0), (s1, c1) in pairwise(table):
-                if s1 <= s0 or c1 < c0:
-                    raise ValueError("scores rise from point to point, and certainty never falls")
-        return self
-
-    def calibrate(self, mark_class: MarkClass, score: float) -> float:
-        """Return the certainty, 0-100, of a score; constant beyond the first and last point."""
-        return _interpolate(self.by_class.get(mark_class, self.points), score)
-
-    def calibrate_exam(self, any_cluster: float) -> float | None:
-        """Return the score of an exam, 0-100; None without a table."""
-        return None if self.exam is None else _interpolate(self.exam, any_cluster)
-
-
-def _interpolate(points: _Points, score: float) -> float:
-    after = bisect_right([s for s, _ in points], score)
-    if after == 0:
-        return points[0][1]
-    if after == len(points):
-        return points[-1][1]
-    (s0, c0), (s1, c1) = points[after - 1], points[after]
-    return c0 + (c1 - c0) * (score - s0) / (s1 - s0)
-
-
-class ManifestOperatingPoint(TomlTable):
-    """`[[operating_points]]`: from which certainty on a finding is shown."""
-
-    number: int = Field(ge=1)
-    """The number that TID 4000 writes as CAD Operating Point (111071)."""
-    name: str
-    """A word for people."""
-    minimum_certainty: dict[MarkClass, Percent]
-    """Lowest certainty shown, by class; a class that is not named is not shown."""
-    false_marks_per_image: float = Field(ge=0)
-    """Stated marks per image without disease."""
-    stated_on: str
-    """What that figure was measured on."""
-    default: bool = False
-    """Whether it applies where the settings name none."""
 
 
 class DetectionLimits(TomlTable):
@@ -369,6 +304,9 @@ def _overlay_site(manifest: Manifest, path: Path, site_path: Path) -> Manifest:
                 "minimum_certainty": minimum,
                 "false_marks_per_image": own.left_out_per_view,
                 "stated_on": f"{site.exams} exams of this site",
+                # The model's own figures do not hold for another certainty.
+                "costs_on": "",
+                "costs": (),
             }
         )
     digest = hashlib.sha256((manifest.digest + site_digest).encode()).hexdigest()

@@ -19,6 +19,7 @@ from scipy.spatial.distance import pdist
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect.groups import GroupTables
 from secondread.detect.marks import Mark, TypeShares
+from secondread.findings.certainty import round_certainty
 from secondread.findings.clusters import (
     CLOSE_MM,
     GROUPED_MEMBERS,
@@ -39,7 +40,9 @@ from secondread.findings.linking import measure_gaps
 from secondread.findings.operating_point import OperatingPoint
 from secondread.findings.regions import Group, form_groups
 from secondread.findings.suspicion import compute_suspicion
+from secondread.findings.typically_benign import sum_benign
 from secondread.geometry import SpacingMm, clamp_to_image, padded_hull
+from secondread.log_odds import to_log_odds
 
 Calibrate = Callable[[MarkClass, float], float]
 """Turns a mark's class and score (0-1) into the certainty (0-100) that it is of that class."""
@@ -172,6 +175,8 @@ class _Draft:
     """What the outline is around: its marks, and those of the clusters inside a region."""
     region: "_Draft | None" = None
     """The region that it lies in."""
+    types: TypeShares = ()
+    """All types; `morphology` lacks those that do not count."""
 
 
 def _select_surest(drafts: Sequence[_Draft]) -> list[_Draft]:
@@ -214,6 +219,7 @@ def _draft_cluster(members: Sequence[Mark], scene: _Scene, enclosed: Sequence[Ma
     groundless = _find_groundless(presence, at_mm, likely)
     features = measure_group(members, scene.spacing, scene.surroundings)
     tables = scene.tables
+    types = classify_type(members, features, tables.types)
     return _Draft(
         MarkClass.CLUSTER,
         # The geometric mean of the three, on which scale the many doubtful groups stay apart.
@@ -223,9 +229,10 @@ def _draft_cluster(members: Sequence[Mark], scene: _Scene, enclosed: Sequence[Ma
             Calcification(mark.center, mark.diameter_mm, 100 * probability, mark)
             for mark, probability in zip(members, presence.tolist(), strict=True)
         ),
-        _drop(classify_type(members, features, tables.types), groundless),
+        _drop(types, groundless),
         _drop(classify_distribution(at_mm, features, tables.distributions), groundless),
-        enclosed or members,
+        enclosed=enclosed or members,
+        types=types,
     )
 
 
@@ -272,11 +279,12 @@ def _finish(
     reach = max(mark.diameter_mm for mark in enclosed) / 2
     outline = padded_hull(points, spacing, OUTLINE_MARGIN_MM + reach)
     at_mm = positions_mm(enclosed, spacing)
+    is_set_aside = point.sets_aside(draft.types)
     extent = float(np.max(np.linalg.norm(at_mm[:, None] - at_mm[None, :], axis=-1)))
     return Finding(
         id="",
         mark_class=draft.mark_class,
-        certainty=round(draft.certainty, 1),
+        certainty=round_certainty(draft.certainty),
         suspicion=compute_suspicion(draft.morphology, draft.distribution),
         center=average_points([mark.center for mark in draft.marks]),
         outline=tuple(clamp_to_image(corner, *size) for corner in outline),
@@ -284,7 +292,10 @@ def _finish(
         long_axis_mm=round(extent + 2 * reach, 2),
         morphology=_keep_likeliest(draft.morphology),
         distribution=_keep_likeliest(draft.distribution),
-        shown=point.shows(draft.mark_class, draft.certainty),
+        shown=point.shows(draft.mark_class, draft.certainty) and not is_set_aside,
+        benign_share=sum_benign(draft.types),
+        is_set_aside=is_set_aside,
+        certainty_log_odds=round(to_log_odds(draft.certainty / 100), 3),
     )
 
 

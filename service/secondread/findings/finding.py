@@ -36,7 +36,7 @@ class Finding:
     """Unique in the study, stable over repeats: ``LCC-1``; ends in the number drawn beside it."""
     mark_class: MarkClass
     certainty: float
-    """Calibrated probability that it is what `mark_class` names, 0-100."""
+    """Calibrated probability that it is what `mark_class` names, 0-100, rounded for people."""
     suspicion: float | None
     """Expected published PPV over all types and distributions by their confidence, 0-100, if the
     finding is what it is called; None where the model knows no types."""
@@ -57,6 +57,15 @@ class Finding:
     """Place relative to the treated site; None where no treatment is known."""
     shown: bool = False
     """Whether the operating point shows it."""
+    benign_share: float | None = None
+    """How likely its type is a typically benign one, 0-1, over all types that the model
+    distinguishes; None where it is no cluster, or the model knows no types."""
+    is_set_aside: bool = False
+    """Whether it is a cluster that is not marked because it is typically benign, however certain;
+    see `findings.typically_benign`."""
+    certainty_log_odds: float | None = None
+    """Natural log odds of the certainty before it was rounded; None where that is not known, as in
+    a reading from a report."""
     position: Position | None = None
     """Where in the breast; None where the image's landmarks are not known."""
     lesion_uid: str | None = None

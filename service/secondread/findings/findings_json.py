@@ -29,6 +29,7 @@ def encode_finding(finding: Finding) -> dict[str, Any]:
         "id": finding.id,
         "kind": finding.mark_class.value,
         "certainty": finding.certainty,
+        "certainty_log_odds": finding.certainty_log_odds,
         "suspicion": finding.suspicion,
         "priority": finding.priority,
         "center": [finding.center.col, finding.center.row],
@@ -50,6 +51,8 @@ def encode_finding(finding: Finding) -> dict[str, Any]:
         "position": asdict(finding.position) if finding.position else None,
         "shown": finding.shown,
         "region": finding.region,
+        "benign_share": None if finding.benign_share is None else round(finding.benign_share, 3),
+        "typically_benign": finding.is_set_aside,
     }
 
 

@@ -108,6 +108,7 @@ def evaluate(
         ScoredModel(
             tuple(ModelPoint(p.number, p.name, p.default) for p in manifest.operating_points),
             partial(manifest.calibrate, MarkClass.CALCIFICATION),
+            manifest.calibration.calibrate_exam,
         ),
         resamples,
     )

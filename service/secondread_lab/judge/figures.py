@@ -7,6 +7,8 @@ from secondread_lab.judge.bootstrap import Estimate
 from secondread_lab.judge.calibration import Reliability
 from secondread_lab.judge.froc import FrocCurve
 from secondread_lab.judge.reading_order import ReadingOrder
+from secondread_lab.judge.scored_exams import CostRow, ExamScores
+from secondread_lab.judge.set_aside import SetAsideRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +153,8 @@ class PartFigures:
     single_reliability: Reliability
     exam_auc: Estimate
     """Exams with a cluster to be found against exams without any, by their highest certainty."""
+    exam_scores: ExamScores
+    costs: tuple[CostRow, ...]
+    """By operating point and kind of exams."""
+    set_aside: tuple[SetAsideRow, ...]
     seconds: Seconds

@@ -44,6 +44,9 @@ class ClusterOutcome:
     """Index of the most certain such mark."""
     marks: tuple[int, ...] = ()
     """Indices of all such marks."""
+    is_set_aside: bool = False
+    """Whether marks found it that are left unmarked as typically benign, and no other did: it is
+    missed then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +193,12 @@ def _find_object(mark: _MarkInMm, truth: ImageTruth) -> MarkOutcome:
 def _judge_cluster(
     true: TrueCluster, contacts: Sequence[_Contact], marks: Sequence[FoundCluster]
 ) -> ClusterOutcome:
-    hits = [number for number, contact in enumerate(contacts) if contact.hit]
+    met = [number for number, contact in enumerate(contacts) if contact.hit]
+    hits = [number for number in met if not marks[number].is_set_aside]
 
     def highest(numbers: Sequence[int]) -> float:
-        return max((marks[number].certainty for number in numbers), default=MISSED)
+        seen = (marks[number] for number in numbers)
+        return max((mark.certainty for mark in seen if not mark.is_set_aside), default=MISSED)
 
     return ClusterOutcome(
         truth=true,
@@ -203,6 +208,7 @@ def _judge_cluster(
         shown_at=frozenset(point for number in hits for point in marks[number].shown_at),
         best=max(hits, key=lambda number: (marks[number].certainty, -number), default=None),
         marks=tuple(hits),
+        is_set_aside=bool(met) and not hits,
     )
 
 

@@ -65,6 +65,10 @@ class FoundCluster:
     distribution: tuple[tuple[str, float], ...]
     shown_at: tuple[int, ...]
     """Numbers of the operating points that show it."""
+    benign_share: float | None = None
+    """Share of the typically benign types among all that the model distinguishes."""
+    is_set_aside: bool = False
+    """Whether it is left unmarked as typically benign: nobody sees it."""
 
     @property
     def box(self) -> Box:
@@ -84,6 +88,8 @@ class FoundCluster:
             morphology=tuple((m.name.lower(), share) for m, share in finding.morphology),
             distribution=tuple((d.name.lower(), share) for d, share in finding.distribution),
             shown_at=tuple(shown_at),
+            benign_share=finding.benign_share,
+            is_set_aside=finding.is_set_aside,
         )
 
 

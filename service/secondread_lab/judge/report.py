@@ -65,7 +65,7 @@ def _write_part(
     yield f"## {part.name}"
     yield ""
     yield from tables.format_counts(part.counts)
-    yield from _write_section("Operating points", tables.format_points(part))
+    yield from _write_section("Operating points", _write_points(part))
     yield from _write_section("Clusters by rate of false ones", tables.format_rates(part))
     yield from _show_picture(pictures, "clusters")
     yield from _write_section("Clusters by group", _write_groups(part, pictures))
@@ -105,10 +105,19 @@ def _write_groups(part: PartFigures, pictures: dict[str, str]) -> Iterator[str]:
     yield from tables.format_groups(part.groups)
 
 
+def _write_points(part: PartFigures) -> Iterator[str]:
+    yield from tables.format_points(part)
+    yield from tables.format_costs(part)
+    yield "The worst cluster of an exam, by its true type, among the marks in their order:"
+    yield ""
+    yield from tables.format_worst_ranks(part)
+
+
 def _write_benign(part: PartFigures) -> Iterator[str]:
     yield "Neither needed nor false; marks on them are counted here alone."
     yield ""
     yield from tables.format_groups(part.benign)
+    yield from tables.format_set_aside(part)
 
 
 def _write_descriptors(part: PartFigures) -> Iterator[str]:
@@ -126,9 +135,11 @@ def _write_exams(part: PartFigures) -> Iterator[str]:
     seconds = part.seconds
     yield (
         "Exams with a cluster to be found against exams without any cluster, by their most "
-        f"certain mark: area under the curve {tables.format_estimate(part.exam_auc)}."
+        f"certain mark: area under the curve {tables.format_estimate(part.exam_auc)}; by the score "
+        f"of the exam: {tables.format_estimate(part.exam_scores.auc)}."
     )
     yield ""
+    yield from tables.format_reliability("exams", part.exam_scores.reliability)
     if seconds.median is not None and seconds.p95 is not None:
         yield (
             f"From file to marks: median {seconds.median:.2f} s, 95th percentile "

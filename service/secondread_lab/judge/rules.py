@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from secondread.codes import MarkClass, Morphology
 
-SCORING = 1
+SCORING = 2
 """Version of the rules; raised with every change of one."""
 
 VISIBLE_CNR = 3.0

@@ -1,6 +1,6 @@
 """The figures of scored images."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -33,8 +33,14 @@ from secondread_lab.judge.figures import (
     Seconds,
 )
 from secondread_lab.judge.froc import compute_curve, find_first_excluded
-from secondread_lab.judge.outcomes import ViewOutcome
 from secondread_lab.judge.reading_order import measure_reading_order
+from secondread_lab.judge.scored_exams import (
+    count_marks,
+    is_free,
+    list_exams,
+    measure_exam_scores,
+    tabulate_costs,
+)
 from secondread_lab.judge.scored_items import (
     HELD_OUT,
     IN_DOMAIN,
@@ -45,6 +51,7 @@ from secondread_lab.judge.scored_items import (
     list_singles,
 )
 from secondread_lab.judge.scored_model import ModelPoint, ScoredModel
+from secondread_lab.judge.set_aside import tabulate_set_aside
 
 CLUSTER_GRID = np.array(
     [0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3, 4]
@@ -81,6 +88,7 @@ def score_part(
     facets = tuple(targets[0].facets) if targets else ()
     groups = tuple(subgroups.tabulate_clusters(targets, facets, limit, model.default, draws))
     singles, false_singles = list_singles(part), part.list_false_singles()
+    exams = list_exams(part)
     return PartFigures(
         name=name,
         counts=_count_all(part, items, singles),
@@ -104,6 +112,9 @@ def score_part(
         cluster_reliability=_measure_cluster_reliability(part),
         single_reliability=_measure_single_reliability(part, model),
         exam_auc=_estimate_auc(part, draws),
+        exam_scores=measure_exam_scores(exams, model.exam_score, draws),
+        costs=tuple(tabulate_costs(part, exams, [p.number for p in model.points], draws)),
+        set_aside=tuple(tabulate_set_aside(part, draws)),
         seconds=_measure_seconds(part),
     )
 
@@ -184,7 +195,7 @@ def _score_point(
         false_per_view=subgroups.estimate_false_per_view(free, number, draws),
         free_exams_unmarked=_estimate_unmarked(part, number, draws),
         two_views=_count_two_views(targets, number),
-        order=measure_reading_order(_list_exams(part), number, draws),
+        order=measure_reading_order(list_exams(part), number, draws),
     )
 
 
@@ -194,35 +205,23 @@ def _count_two_views(targets: Sequence[ClusterItem], point: int) -> TwoViews:
     )
 
 
-def _list_exams(part: ScoredSet) -> list[tuple[int, list[ViewOutcome]]]:
-    """Return the exams, each with its patient's index."""
-    exams: dict[str, list[ViewOutcome]] = defaultdict(list)
-    owners: dict[str, int] = {}
-    for view, owner in zip(part.views, part.owner.tolist(), strict=True):
-        exams[view.record.image.study_uid].append(view)
-        owners[view.record.image.study_uid] = owner
-    return [(owners[study], views) for study, views in exams.items()]
-
-
 def _estimate_unmarked(part: ScoredSet, point: int, draws: Draws) -> Estimate:
-    exams = _list_exams(part)
-    free = [(owner, views) for owner, views in exams if all(view.cluster_free for view in views)]
-    is_unmarked = [
-        not any(point in cluster.shown_at for view in views for cluster in view.record.clusters)
-        for _, views in free
-    ]
+    exams = list_exams(part)
+    free = [(owner, views) for owner, views in exams if is_free(views)]
+    is_unmarked = [not count_marks(views, point) for _, views in free]
     return estimate_mean(is_unmarked, [owner for owner, _ in free], draws)
 
 
 def _estimate_auc(part: ScoredSet, draws: Draws) -> Estimate:
     positive: list[tuple[int, float]] = []
     negative: list[tuple[int, float]] = []
-    for owner, views in _list_exams(part):
+    for owner, views in list_exams(part):
         # An exam without any mark ranks below every other.
-        top = max((c.certainty for v in views for c in v.record.clusters), default=-1.0)
+        seen = (c for v in views for c in v.record.clusters if not c.is_set_aside)
+        top = max((cluster.certainty for cluster in seen), default=-1.0)
         if any(view.has_target for view in views):
             positive.append((owner, top))
-        elif all(view.cluster_free for view in views):
+        elif is_free(views):
             negative.append((owner, top))
     p_owners, n_owners = (np.array([o for o, _ in s], np.int64) for s in (positive, negative))
     p_scores, n_scores = (np.array([v for _, v in s], np.float64) for s in (positive, negative))

@@ -85,10 +85,16 @@ class ScoredSet:
         ]
 
     def list_false_clusters(self) -> FalseMarks:
-        """Return the certainties of all cluster marks on views without clusters."""
+        """Return the certainties of all cluster marks on views without clusters.
+
+        Those that are left unmarked as typically benign are none.
+        """
         free = [(v, o) for v, o in zip(self.views, self.owner, strict=True) if v.cluster_free]
         scores = [
-            (cluster.certainty, owner) for view, owner in free for cluster in view.record.clusters
+            (cluster.certainty, owner)
+            for view, owner in free
+            for cluster in view.record.clusters
+            if not cluster.is_set_aside
         ]
         return FalseMarks(
             np.array([score for score, _ in scores], np.float64),

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from secondread.findings.exam_score import CalibrateExam, leave_unscored
+
 
 @dataclass(frozen=True, slots=True)
 class ModelPoint:
@@ -20,6 +22,8 @@ class ScoredModel:
     points: tuple[ModelPoint, ...]
     certainty: Callable[[float], float]
     """Of a single mark's score, 0-100."""
+    exam_score: CalibrateExam = leave_unscored
+    """The model's table for the score of an exam."""
 
     @property
     def default(self) -> ModelPoint:

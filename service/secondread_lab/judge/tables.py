@@ -8,6 +8,7 @@ from secondread_lab.judge.agreement import Confusion
 from secondread_lab.judge.bootstrap import Estimate
 from secondread_lab.judge.calibration import Reliability
 from secondread_lab.judge.figures import EvaluationCounts, GroupRow, PartFigures
+from secondread_lab.judge.reading_order import RANKS
 
 Line = str
 
@@ -96,6 +97,49 @@ def format_points(part: PartFigures) -> Iterator[Line]:
             )
             for row in part.points
         ],
+    )
+
+
+def format_costs(part: PartFigures) -> Iterator[Line]:
+    """Return what each operating point costs by exam."""
+    names = {row.number: row.name for row in part.points}
+    yield from format_table(
+        (
+            "operating point",
+            "exams",
+            "clusters found, of",
+            "marks an exam without clusters",
+            "exams without clusters that stay unmarked, of",
+        ),
+        [
+            (
+                f"{row.point} {names[row.point]}",
+                row.exams,
+                f"{row.found}, {row.found.items}",
+                row.false_marks,
+                f"{row.unmarked}, {row.unmarked.items}",
+            )
+            for row in part.costs
+        ],
+    )
+
+
+def format_worst_ranks(part: PartFigures) -> Iterator[Line]:
+    """Return the rank of the worst cluster within its exam."""
+    yield from format_table(
+        ("operating point", *(f"worst cluster is {rank}" for rank in RANKS)),
+        [
+            (f"{row.number} {row.name}", *(row.order.worst_ranks[rank] for rank in RANKS))
+            for row in part.points
+        ],
+    )
+
+
+def format_set_aside(part: PartFigures) -> Iterator[Line]:
+    """Return which clusters are left unmarked as typically benign."""
+    yield from format_table(
+        ("visible clusters", "left unmarked as typically benign", "clusters"),
+        [(row.clusters, row.share, row.share.items) for row in part.set_aside],
     )
 
 
@@ -204,7 +248,7 @@ def format_reliability(name: str, reliability: Reliability) -> Iterator[Line]:
     if not reliability.count:
         return
     yield from format_table(
-        (f"certainty of {name}", "marks", "stated", "observed"),
+        (f"certainty of {name}", "number", "stated", "observed"),
         [
             (f"{b.low:.1f}-{b.high:.1f}", b.count, f"{b.stated:.2f}", f"{b.observed:.2f}")
             for b in reliability.bins
@@ -212,7 +256,7 @@ def format_reliability(name: str, reliability: Reliability) -> Iterator[Line]:
     )
     yield (
         f"Expected calibration error {_format_share(reliability.ece)}, "
-        f"Brier score {_format_share(reliability.brier)}, {reliability.count} marks."
+        f"Brier score {_format_share(reliability.brier)}, of {reliability.count}."
     )
     yield ""
 

@@ -12,8 +12,9 @@ from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import ImageSelection
 from secondread.codes import MarkClass, View
 from secondread.detect.detector import Detector
-from secondread.detect.manifest import ManifestOperatingPoint, load_manifest
+from secondread.detect.manifest import load_manifest
 from secondread.detect.marks import Detection
+from secondread.detect.operating_points import ManifestOperatingPoint
 from secondread.detect.pixels import Display
 from secondread.findings.finding import ImageReading
 from secondread.geometry import SpacingMm

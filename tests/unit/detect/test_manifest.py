@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from secondread.codes import MarkClass, Morphology
 from secondread.detect import manifest as module
+from secondread.detect.calibration import Calibration
 from secondread.detect.manifest import GraphRole, load_manifest
 from secondread.errors import ModelError
 from tests.unit.detect import models
@@ -160,9 +161,7 @@ def test_certainty_is_linear_between_the_points_of_the_table(tmp_path: Path) -> 
 
 @given(st.floats(-1, 2), st.floats(-1, 2))
 def test_certainty_never_falls_and_stays_between_0_and_100(a: float, b: float) -> None:
-    calibration = module.Calibration(
-        calibrated=True, on="x", points=((0.1, 5.0), (0.6, 5.0), (0.9, 80.0))
-    )
+    calibration = Calibration(calibrated=True, on="x", points=((0.1, 5.0), (0.6, 5.0), (0.9, 80.0)))
     low, high = sorted((a, b))
 
     lower, higher = (calibration.calibrate(MarkClass.METAL, score) for score in (low, high))
@@ -179,7 +178,7 @@ def test_operating_points_are_found_by_number_and_zero_is_the_default(tmp_path: 
 
 
 def test_a_class_may_have_a_table_of_its_own() -> None:
-    calibration = module.Calibration(
+    calibration = Calibration(
         calibrated=True,
         on="a test",
         points=((0.0, 0.0), (1.0, 100.0)),

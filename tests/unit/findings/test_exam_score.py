@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from secondread.assemble.scope import ImageSelection, select_images
-from secondread.detect.manifest import Calibration
-from secondread.findings.exam_score import combine_certainties
+from secondread.detect.calibration import Calibration
+from secondread.findings.exam_score import combine_certainties, list_certainties
 from secondread.reading import StudyContext, read_study
 from tests.unit.followup.breasts import READER, Lie, detection, group, reading
 
@@ -14,11 +14,15 @@ from tests.unit.followup.breasts import READER, Lie, detection, group, reading
 def test_all_candidates_of_all_views_count_as_if_independent() -> None:
     study = reading((Lie(), group(45.0, 20.0, 8)))
     (finding,) = study.images[0].findings
-    pair = (replace(finding, certainty=60.0), replace(finding, certainty=50.0, shown=False))
+    pair = (
+        replace(finding, certainty=60.0),
+        replace(finding, certainty=50.0, shown=False),
+        replace(finding, certainty=99.0, shown=False, is_set_aside=True),  # is typically benign
+    )
     two = replace(study, images=(replace(study.images[0], findings=pair),))
 
-    assert combine_certainties(two) == pytest.approx(0.8)
-    assert combine_certainties(replace(study, images=())) == 0.0
+    assert combine_certainties(list_certainties(two)) == pytest.approx(0.8)
+    assert combine_certainties(list_certainties(replace(study, images=()))) == 0.0
 
 
 def test_a_reading_has_its_score_by_the_models_table() -> None:

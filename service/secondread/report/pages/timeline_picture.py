@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 from PIL import Image, ImageDraw
 
+from secondread.findings.certainty import format_certainty
 from secondread.findings.changes import ChangeKind
 from secondread.findings.member_words import describe_count
 from secondread.followup.timeline import LesionHistory
@@ -231,7 +232,7 @@ def _list_lines(exam: LesionExam) -> list[tuple[str, Color]]:
         surest = max(exam.sightings, key=lambda sighting: sighting.certainty)
         hidden = "" if any(sighting.shown for sighting in exam.sightings) else ", not shown"
         suspicion = "" if surest.suspicion is None else f", suspicion {surest.suspicion:.0f}"
-        lines.append((f"certainty {surest.certainty:.0f}{suspicion}{hidden}", MUTED))
+        lines.append((f"certainty {format_certainty(surest.certainty)}{suspicion}{hidden}", MUTED))
     return lines
 
 

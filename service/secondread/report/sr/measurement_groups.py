@@ -8,6 +8,7 @@ from highdicom import sr
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Code, Laterality, RenderingIntent
+from secondread.findings.certainty import round_certainty
 from secondread.findings.finding import Finding, ImageReading, ModelIdentity, StudyReading
 from secondread.findings.label_words import is_certain
 from secondread.reasons import Reason
@@ -146,7 +147,7 @@ def _build_site(laterality: Laterality | None) -> sr.FindingSite:
 
 
 def _list_measurements(image: ImageReading, finding: Finding) -> Iterator[sr.Measurement]:
-    yield _measure(concepts.CERTAINTY, round(finding.certainty, 1), concepts.PERCENT)
+    yield _measure(concepts.CERTAINTY, round_certainty(finding.certainty), concepts.PERCENT)
     if finding.suspicion is not None:
         yield _measure(own_codes.SUSPICION, round(finding.suspicion, 1), concepts.NO_UNITS)
     if finding.priority is not None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from secondread.codes import Code, FindingType, MarkClass, RenderingIntent
 from secondread.errors import ReportError
+from secondread.findings.certainty import round_certainty
 from secondread.findings.finding import Calcification, Finding, ImageReading
 from secondread.findings.label_words import is_certain
 from secondread.geometry import PointPx
@@ -155,7 +156,7 @@ class FindingWriter:
 def _write_certainty(value: float, name: str) -> TreeItem:
     if not 0 <= value <= 100:
         raise ReportError(f"{name}: certainty {value!r} is not between 0 and 100")
-    return tree.number(concepts.CERTAINTY, round(value, 1), concepts.PERCENT)
+    return tree.number(concepts.CERTAINTY, round_certainty(value), concepts.PERCENT)
 
 
 def _write_description(finding: Finding) -> list[TreeItem]:

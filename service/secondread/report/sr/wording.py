@@ -7,6 +7,7 @@ from datetime import date
 
 from secondread.assemble.study_patient import describe_set_aside
 from secondread.codes import MarkClass
+from secondread.findings.certainty import format_certainty
 from secondread.findings.finding import Finding, ImageReading, ModelIdentity, StudyReading
 from secondread.findings.image_names import format_label
 from secondread.findings.member_words import describe_number
@@ -144,7 +145,7 @@ def describe_unmarked(reading: StudyReading) -> tuple[str, ...]:
     worst = max(unmarked, key=lambda finding: (finding.suspicion or 0.0, finding.certainty))
     if worst.suspicion is None:
         return (counted,)
-    certainty = "under 1" if worst.certainty < 1 else f"{worst.certainty:.0f}"
+    certainty = "under 1" if worst.certainty < 1 else format_certainty(worst.certainty)
     return (f"{counted}, highest suspicion {worst.suspicion:.0f} (certainty {certainty})",)
 
 
@@ -214,7 +215,11 @@ def describe_measurements(finding: Finding, *, measured: bool) -> str:
 def describe_facts(finding: Finding, *, measured: bool) -> str:
     """Return what a finding is, its size and certainty, without its suspicion."""
     size = describe_size(finding, measured=measured)
-    parts = [CLASS_WORDS[finding.mark_class], size, f"certainty {finding.certainty:.0f}"]
+    parts = [
+        CLASS_WORDS[finding.mark_class],
+        size,
+        f"certainty {format_certainty(finding.certainty)}",
+    ]
     return capitalize(to_ascii(", ".join(filter(None, parts))))
 
 
@@ -244,8 +249,9 @@ def describe_figures(finding: Finding) -> str:
 
     As ``certainty 82, suspicion 29, priority 24``.
     """
-    certainty, suspicion = f"certainty {finding.certainty:.0f}", describe_suspicion(finding)
-    return ", ".join(filter(None, (certainty, suspicion, describe_priority(finding))))
+    certainty = f"certainty {format_certainty(finding.certainty)}"
+    figures = (certainty, describe_suspicion(finding), describe_priority(finding))
+    return ", ".join(filter(None, figures))
 
 
 def capitalize(text: str) -> str:

@@ -63,3 +63,20 @@ def test_marks_are_counted_on_exams_without_any_cluster() -> None:
 
     assert order.marks_per_free_exam.value == pytest.approx(1.0)
     assert order.marks_per_free_exam.items == 2
+
+
+def test_the_worst_cluster_has_the_rank_of_the_marks_before_it() -> None:
+    def exam(*marks: FoundCluster) -> list[ViewRecord]:
+        (row, *members) = cluster(HERE)
+        worst = [replace(row, morphology="fine linear"), *members]
+        return [record(worst, marks), record([], [])]
+
+    before = rated(ELSEWHERE, 99.0, 80.0)
+    order = measured(
+        exam(rated(HERE, 99.0, 30.0)),
+        exam(rated(HERE, 99.0, 30.0), before),
+        exam(before),
+        exam(rated(HERE, 50.0, 1.0), *[before] * 4),
+    )
+
+    assert order.worst_ranks == {"1": 1, "2": 1, "3": 0, "later": 1, "not marked": 1}

@@ -21,6 +21,7 @@ ELSEWHERE = [(90.0, 90.0), (92.0, 91.0), (91.0, 93.0)]
 MODEL = ScoredModel(
     (ModelPoint(1, "standard", default=True), ModelPoint(2, "sensitive", default=False)),
     lambda score: 100 * score,
+    lambda any_cluster: 100 * any_cluster,
 )
 
 
@@ -202,3 +203,47 @@ def test_a_set_with_nothing_in_it_to_find_still_has_figures() -> None:
     assert part.points[0].hit.value is None
     assert part.points[0].false_per_view.value == 1.0
     assert part.worst is None
+
+
+def test_costs_are_counted_by_exam_and_apart_for_held_out_families() -> None:
+    records = [*SIX, *exam(7, "zeta")]
+    part = scored(records, frozenset({"zeta"}))
+    costs = {row.exams: row for row in part.costs if row.point == 1}
+
+    assert set(costs) == {"all", "two views", "held-out family zeta"}
+    assert costs["all"].found.value == 0.5
+    assert costs["all"].false_marks.value == 1.0
+    assert costs["all"].unmarked.value == 0.0
+    assert costs["held-out family zeta"].unmarked.items == 1
+    assert [row.unmarked.value for row in part.costs if row.point == 2] == [1.0] * 3
+
+
+def test_the_score_of_exams_is_compared_with_what_they_hold() -> None:
+    scores = scored(SIX).exam_scores
+
+    assert scores.auc.value == 1.0  # 80 with a cluster, 60 without
+    assert [(b.stated, b.observed) for b in scores.reliability.bins] == [
+        (pytest.approx(0.6), 0.0),
+        (pytest.approx(0.8), 1.0),
+    ]
+
+
+def test_a_suspicious_cluster_that_is_left_unmarked_as_benign_is_missed() -> None:
+    aside = replace(found(FIVE, 99.0, ()), is_set_aside=True)
+    vessel = thing("vascular", (58.0, 40.0, 60.0, 60.0))
+    part = scored([record([*cluster(FIVE), vessel], [aside])])
+    shares = {row.clusters: row.share for row in part.set_aside}
+
+    assert part.points[0].hit.value == 0.0
+    assert part.clusters[0].at[-1].hit.value in {0.0, None}
+    assert shares["suspicious"].value == 1.0
+    assert shares["suspicious, beside a vessel"].items == 1
+    assert shares["suspicious, in or near a bed"].items == 0
+
+
+def test_a_cluster_that_is_marked_as_well_is_not_missed() -> None:
+    aside = replace(found(FIVE, 99.0, ()), is_set_aside=True)
+    part = scored([record(cluster(FIVE), [aside, found(FIVE, 60.0)])])
+
+    assert part.points[0].hit.value == 1.0
+    assert part.set_aside[0].share.value == 0.0
