@@ -175,18 +175,45 @@ def test_an_image_whose_truth_was_corrected_is_read_again(
     assert len((tmp_path / "views.jsonl").read_text().splitlines()) == 3
 
 
-def test_results_of_another_model_are_not_mixed_in(
-    exam: Exam, judged: Path, tmp_path: Path
-) -> None:
+def _copy_model(folder: Path, before: str, after: str) -> Path:
+    """Copy the shipped model with another manifest."""
     shipped = locate_default_manifest()
     for file in shipped.parent.glob("*.onnx"):
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    other = tmp_path / "manifest.toml"
-    other.write_text(shipped.read_text().replace('version = "', 'version = "9.'))
+        (folder / file.name).symlink_to(file)
+    text = shipped.read_text()
+    assert before in text
+    other = folder / "manifest.toml"
+    other.write_text(text.replace(before, after))
+    return other
+
+
+def test_results_of_another_detector_are_not_mixed_in(
+    exam: Exam, judged: Path, tmp_path: Path
+) -> None:
+    other = _copy_model(tmp_path, "minimum_seen = 0.2", "minimum_seen = 0.3")
     result = run(exam.folder, "--truth", exam.truth, "--out", judged, "--model", other)
 
     assert isinstance(result.exception, SettingsError)
-    assert "another model" in str(result.exception)
+    assert "another detector" in str(result.exception)
+
+
+def test_marks_are_grouped_anew_by_a_model_of_the_same_graphs(
+    exam: Exam, judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("an image was read again")
+
+    monkeypatch.setattr(ImageReader, "from_manifest", fail)
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("run.json", "views.jsonl"):
+        (out / name).write_bytes((judged / name).read_bytes())
+    strict = _copy_model(tmp_path, "{ cluster = ", "{ cluster = 100.0, skin = ")
+    result = run(exam.folder, "--truth", exam.truth, "--out", out, "--model", strict)
+
+    assert result.exit_code == 0, result.output
+    points = results(out)["parts"][0]["points"]
+    assert [point["hit"]["value"] for point in points] == [0.0] * 3
 
 
 @pytest.mark.parametrize(

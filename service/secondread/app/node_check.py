@@ -9,6 +9,7 @@ from secondread.accept.descriptors import provide_descriptors
 from secondread.app.certificate_watch import describe_expiry, list_called
 from secondread.app.data_folder import prepare_data_folder
 from secondread.app.node import check_engine_database, open_node
+from secondread.app.point_costs import describe_costs
 from secondread.app.reader import check_gate_names, open_reader
 from secondread.app.sign_in import get_base_url, get_token_file
 from secondread.certificates import (
@@ -59,6 +60,7 @@ def check_node(settings: Settings) -> list[CheckResult]:
         *_check_privacy(settings),
         _run_check("data folder and database", lambda: _check_database(settings)),
         _run_check("detector", lambda: _check_detector(settings)),
+        *_list_costs(settings),
         _run_check("receiver's settings", lambda: _check_receiver_settings(settings)),
         _run_check("durable engine's database", lambda: _check_engine(settings)),
         _check_disk(settings),
@@ -103,6 +105,18 @@ def _check_detector(settings: Settings) -> str:
     Detector(load_manifest(settings.detect.manifest), settings.detect.threads)
     calibration = "calibrated" if model.calibrated else "certainty not calibrated"
     return f"{model.name} {model.version}, {describe_operating_point(model)}, {calibration}"
+
+
+def _list_costs(settings: Settings) -> Iterator[CheckResult]:
+    """State what the operating point in force costs; nothing where that is not stated."""
+    try:
+        manifest = load_manifest(settings.detect.manifest, settings.detect.site_calibration)
+        point = manifest.find_operating_point(settings.findings.operating_point)
+    except SecondreadError:
+        return  # the check of the detector says why
+    for line in describe_costs(point):
+        message = f"{line} (on {point.costs_on})"
+        yield CheckResult(f"operating point {point.number}", is_good=None, message=message)
 
 
 def _check_receiver_settings(settings: Settings) -> str:

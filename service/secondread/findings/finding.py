@@ -13,6 +13,7 @@ from secondread.findings.priority import RankKey, compute_priority, rank_priorit
 from secondread.findings.treatment import Treatment, ZonePlacement
 from secondread.findings.view_pair import RepeatPair, ViewPair
 from secondread.geometry import Outline, PointPx
+from secondread.log_odds import to_log_odds
 from secondread.reasons import ImageStatus, Outcome, Reason
 
 
@@ -261,6 +262,11 @@ class StudyReading:
         """Return the shown findings of the exam by priority, each with its image."""
         shown = [(image, finding) for image in self.images for finding in image.shown_findings]
         return sorted(shown, key=lambda pair: pair[1].rank[0])
+
+    @property
+    def exam_log_odds(self) -> float | None:
+        """The score of the exam as natural log odds; None without a score."""
+        return None if self.exam_score is None else round(to_log_odds(self.exam_score / 100), 3)
 
     @property
     def priority(self) -> float | None:

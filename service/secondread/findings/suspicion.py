@@ -8,22 +8,14 @@ factor on the odds. The index is the expected share over all types and all distr
 model distinguishes, by their confidence: not that of the likeliest, which is often little likelier
 than the next. Certainty, change, scar and treatment play no part.
 
-Sources
--------
-Types: the mean of two cohorts of together 1,076 women, European Radiology 2020,
-doi 10.1007/s00330-020-07215-8: amorphous 9.1 and 6.4 %, coarse heterogeneous 16.1 and 22.1 %,
-fine pleomorphic 78.8 and 44.7 %, fine linear branching 78.6 and 85.1 %; diffuse amorphous 2.6 %.
-Fine linear: 81 % of linear morphology in Liberman et al., AJR 1998;171:35, like branching.
-Round and punctate: the border of the BI-RADS category "probably benign", 2 %. Typically benign
-types: BI-RADS category 2; 0.5 % stands for "none expected".
-Distributions: Liberman et al., linear 68 % and segmental 74 % among 46 % malignant of 492
-lesions, as ratios of odds; diffuse from diffuse against all amorphous ones above. For grouped
-and regional the odds stay as they are.
+Every number is in `published_shares`, with its source; `service/docs/suspicion.md` prints them with
+a worked example.
 """
 
 from collections.abc import Sequence
 
 from secondread.codes import Distribution, Morphology
+from secondread.findings.published_shares import DISTRIBUTIONS, TYPES
 
 TYPICALLY_BENIGN = frozenset(
     {
@@ -40,25 +32,10 @@ TYPICALLY_BENIGN = frozenset(
 )
 """Types that the BI-RADS atlas (5th edition) calls typically benign, however they are spread."""
 
-MALIGNANT_SHARE = {
-    Morphology.ROUND: 0.02,
-    Morphology.PUNCTATE: 0.02,
-    Morphology.AMORPHOUS: 0.078,
-    Morphology.COARSE_HETEROGENEOUS: 0.191,
-    Morphology.FINE_PLEOMORPHIC: 0.618,
-    Morphology.FINE_LINEAR: 0.81,
-    Morphology.FINE_LINEAR_BRANCHING: 0.819,
-    **dict.fromkeys(sorted(TYPICALLY_BENIGN, key=lambda m: m.name), 0.005),
-}
+MALIGNANT_SHARE = {kind: published.share for kind, published in TYPES.items()}
 """Share found malignant, by type."""
 
-ODDS_FACTOR = {
-    Distribution.DIFFUSE: 0.32,
-    Distribution.REGIONAL: 1.0,
-    Distribution.GROUPED: 1.0,
-    Distribution.LINEAR: 2.5,
-    Distribution.SEGMENTAL: 3.3,
-}
+ODDS_FACTOR = {spread: published.factor for spread, published in DISTRIBUTIONS.items()}
 """Factor on the odds, by distribution."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydicom.uid import MammographyCADSRStorage
 
 from secondread import __version__
+from secondread.findings.certainty import round_certainty
 from secondread.findings.finding import ImageReading, StudyReading
 from secondread.findings.findings_json import encode_image
 from secondread.followup.comparison_json import encode_cad_report, encode_comparison
@@ -75,7 +76,8 @@ def _encode_study(inputs: InputFiles, reading: StudyReading, plan: ReadingPlan) 
         ],
         "priority": reading.priority,
         "shown": [finding.id for _, finding in reading.list_shown()],
-        "exam_score": reading.exam_score and round(reading.exam_score, 1),
+        "exam_score": reading.exam_score and round_certainty(reading.exam_score),
+        "exam_log_odds": reading.exam_log_odds,
     }
 
 

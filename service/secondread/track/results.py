@@ -189,6 +189,8 @@ def list_findings(session: Session, revision_id: int) -> list[RecordedFinding]:
 def _finish(revision: RevisionRow, reading: RecordedReading, now: datetime) -> None:
     revision.state, revision.finished_at = RevisionState.FINISHED, now
     revision.outcome, revision.reasons = reading.outcome, reading.reasons
+    revision.exam_score, revision.exam_log_odds = reading.exam_score, reading.exam_log_odds
+    revision.priority = reading.priority
 
 
 def _add_images(session: Session, revision: RevisionRow, reading: RecordedReading) -> None:

@@ -141,6 +141,8 @@ class RecordedFinding:
     """JSON values only."""
     tracking_uid: str | None = None
     """Tracking identifier of its lesion; None where it has none."""
+    certainty_log_odds: float | None = None
+    """Of the certainty before it was rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,12 @@ class RecordedReading:
     """Of the priors' images that were read again, the earliest prior's first."""
     answers: tuple[StoredAnswer, ...] = ()
     """The detector's answers, those about priors' images among them."""
+    exam_score: float | None = None
+    """How likely the exam holds a cluster that a reader would describe, 0-100."""
+    exam_log_odds: float | None = None
+    """The same as natural log odds."""
+    priority: float | None = None
+    """Of the finding to look at first; None where nothing is shown."""
 
 
 @dataclass(frozen=True, slots=True)

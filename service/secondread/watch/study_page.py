@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from secondread.codes import Distribution, Morphology
+from secondread.findings.certainty import format_certainty
 from secondread.findings.label_words import describe_shares
 from secondread.settings import ObjectKind
 from secondread.track.states import UNDELIVERED, RevisionState, StudyState
@@ -37,7 +38,8 @@ class FindingLine:
     """Side and view of its image."""
     kind: str
     shown: bool
-    certainty: float
+    certainty: str
+    """For people."""
     suspicion: float | None
     priority: float | None
     number: str
@@ -142,7 +144,7 @@ def _make_finding_line(entry: RecordedFinding, labels: Mapping[str, str]) -> Fin
         label=labels.get(entry.sop_instance_uid, ""),
         kind=entry.kind,
         shown=entry.shown,
-        certainty=entry.certainty,
+        certainty=format_certainty(entry.certainty),
         suspicion=entry.suspicion,
         priority=entry.priority,
         number=_describe_number(document),

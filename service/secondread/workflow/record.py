@@ -89,6 +89,9 @@ def store_reading(
             StoredAnswer(file_digests[uid], tools.maker_digest, path)
             for uid, path in answers.items()
         ),
+        exam_score=reading.exam_score,
+        exam_log_odds=reading.exam_log_odds,
+        priority=reading.priority,
     )
 
 
@@ -243,6 +246,7 @@ def _record_finding(
         sop_instance_uid=image.mammogram.sop_instance_uid,
         kind=finding.mark_class.value,
         certainty=finding.certainty,
+        certainty_log_odds=finding.certainty_log_odds,
         suspicion=finding.suspicion,
         priority=finding.priority,
         shown=finding.shown,

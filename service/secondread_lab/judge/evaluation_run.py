@@ -1,11 +1,14 @@
 """The reading of a test set, and its continuation after an interruption.
 
-A folder of results holds `run.json` (which model, which set), `views.jsonl` (a line for every
+A folder of results holds `run.json` (which detector, which set), `views.jsonl` (a line for every
 image read, `records.ViewRecord`), `crops/`, and once scored `results.json`, `report.md` and the
-pictures. A run with the same model and set continues where the last one stopped; any other needs
-another folder.
+pictures. A run with the same detector and set continues where the last one stopped; any other needs
+another folder. Reading takes hours and grouping a minute: the marks of a folder are always grouped
+anew, with the tables and the program in force, so that a model of the same graphs with another
+calibration needs no image read again.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -21,7 +24,7 @@ from secondread_lab.judge.image_sources import ImageSource, TestSet
 from secondread_lab.judge.process_pool import work_in_processes
 from secondread_lab.judge.records import ViewRecord, read_records, trim_partial_line
 from secondread_lab.judge.rules import SCORING
-from secondread_lab.judge.viewing import ImageReader, OpenReader
+from secondread_lab.judge.viewing import ImageReader, OpenReader, group_anew, open_readers
 
 Progress = Callable[[str, int], None]
 """Called with the key of an image that was read, and the number of images that are done."""
@@ -66,10 +69,11 @@ def read_images(
         A reading process was killed or ran out of memory; records so far are kept.
     """
     _claim_folder(test_set, run)
+    readers = open_readers(run.open_reader, run.manifest.operating_points)
     wanted = {key for source in test_set.sources for key in source.keys}
     trim_partial_line(run.lines)
     records = {
-        record.key: record
+        record.key: group_anew(record, readers)
         for record in read_records(run.lines)
         # An image whose truth has been corrected is read again, so that its crops fit.
         if record.key in wanted and test_set.truth.get(record.key, record.truth) == record.truth
@@ -97,6 +101,7 @@ def _claim_folder(test_set: TestSet, run: EvaluationRun) -> None:
         "set": test_set.name,
         "exams": test_set.digest,
         "model": run.manifest.digest,
+        "detector": digest_detector(run.manifest),
         "scoring": SCORING,
         "node_version": __version__,
     }
@@ -104,14 +109,27 @@ def _claim_folder(test_set: TestSet, run: EvaluationRun) -> None:
     path = run.out / "run.json"
     if path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))
+        # Folders of earlier versions do not name the detector.
+        model = "detector" if "detector" in before else "model"
         if differing := [
-            name for name in ("set", "exams", "model") if before.get(name) != mine[name]
+            name for name in ("set", "exams", model) if before.get(name) != mine[name]
         ]:
             raise SettingsError(
                 f"{run.out}: holds results of another {' and '.join(differing)}; "
                 "name another folder with --out, or remove it"
             )
     path.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
+
+
+def digest_detector(manifest: Manifest) -> str:
+    """Return a digest of all that a manifest says about how marks are made, hexadecimal.
+
+    Calibration, operating points and what is known of groups turn marks into findings. They take
+    part in one gate alone, that on noise, which counts the marks that the default point would show.
+    """
+    after = {"name", "version", "training_commit", "calibration", "operating_points", "groups"}
+    values = manifest.model_dump(mode="json", exclude={*after, "digest", "folder", "site"})
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _read_sources(sources: Sequence[ImageSource], run: EvaluationRun) -> Iterator[list[ViewRecord]]:

@@ -1,8 +1,8 @@
 """Reading of one test image as the node reads it: first the detector, then the findings."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pydicom
@@ -16,7 +16,8 @@ from secondread.detect.manifest import load_manifest
 from secondread.detect.marks import Detection
 from secondread.detect.operating_points import ManifestOperatingPoint
 from secondread.detect.pixels import Display
-from secondread.findings.finding import ImageReading
+from secondread.findings.describe import describe_findings
+from secondread.findings.finding import Finding, ImageReading
 from secondread.geometry import SpacingMm
 from secondread.reading import Reader, StudyContext, read_study
 from secondread.settings import FindingsSettings
@@ -99,22 +100,46 @@ def find_clusters(
     mammogram: Mammogram, detection: Detection, readers: Mapping[int, Reader]
 ) -> tuple[FoundCluster, ...]:
     """Return all candidate clusters, each with the operating points that show it."""
-    readings = {
-        number: _read_with(mammogram, detection, reader) for number, reader in readers.items()
-    }
+    return _join_points(
+        {n: _read_with(mammogram, detection, reader).findings for n, reader in readers.items()}
+    )
+
+
+def _join_points(found: Mapping[int, Sequence[Finding]]) -> tuple[FoundCluster, ...]:
+    """Return the clusters that the operating points agree on, with those that show each."""
     shown_centres = {
-        number: {finding.center for finding in image.shown_findings}
-        for number, image in readings.items()
+        number: {finding.center for finding in findings if finding.shown}
+        for number, findings in found.items()
     }
     return tuple(
         FoundCluster.from_finding(
             finding, (n for n in shown_centres if finding.center in shown_centres[n])
         )
         for finding in sorted(
-            next(iter(readings.values())).findings, key=lambda f: (-f.certainty, f.center.row)
+            next(iter(found.values())), key=lambda f: (-f.certainty, f.center.row)
         )
         if finding.mark_class is MarkClass.CLUSTER
     )
+
+
+def group_anew(record: ViewRecord, readers: Mapping[int, Reader]) -> ViewRecord:
+    """Return a record whose marks are grouped and described anew.
+
+    Its crops are left out where its clusters are not the same any more.
+    """
+    if not record.detection.status.was_read:
+        return record
+    image, marks = record.image, record.detection.marks
+    size = (image.rows, image.columns)
+    found = {
+        number: describe_findings(
+            "V", marks, image.spacing_mm, size, reader.calibrate, reader.point, reader.groups
+        )
+        for number, reader in readers.items()
+    }
+    clusters = _join_points(found)
+    is_same = clusters == record.clusters
+    return replace(record, clusters=clusters, crops=record.crops if is_same else ())
 
 
 def _read_with(mammogram: Mammogram, detection: Detection, reader: Reader) -> ImageReading:

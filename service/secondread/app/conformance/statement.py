@@ -20,9 +20,11 @@ from secondread.accept.sop_classes import (
     TRANSFER_SYNTAXES,
     InstanceUse,
 )
+from secondread.app.point_costs import list_cost_cells
 from secondread.assemble.header_attributes import ATTRIBUTE_ROWS, AttributeRow
 from secondread.assemble.image_kinds import KIND_NAMES, MODIFIER_NAMES
 from secondread.codes import Code, CodedEnum
+from secondread.detect.manifest import load_manifest
 from secondread.report import concepts
 from secondread.report.sr.header import (
     COPIED_ATTRIBUTES,
@@ -74,6 +76,7 @@ def build_statement(validation: str = "") -> str:
         What validators found in the golden set: Markdown without headings, as the conformance
         tests write it; empty leaves the section with a reference to them.
     """
+    detector = load_manifest()
     environment = Environment(
         loader=PackageLoader("secondread.app.conformance", "."),
         autoescape=False,  # noqa: S701  (Markdown of our own texts)
@@ -123,6 +126,9 @@ def build_statement(validation: str = "") -> str:
             *((kind.value, row) for kind, row in KIND_NAMES.items()),
             *((f"{m.code.meaning} (modifier)", row) for m, row in MODIFIER_NAMES.items()),
         ],
+        detector=detector,
+        cost_rows=list(list_cost_cells(detector)),
+        costs_on=next((point.costs_on for point in detector.operating_points), ""),
         validation=validation.strip()
         or "`make conformance` runs the validators over the golden set and prints a summary.",
     )

@@ -143,7 +143,7 @@ def make_overview(
     source = find_own_source(reading, sources)
     text = PageText(
         title="OVERVIEW",
-        subtitle=describe_exam(source, count_shown(reading), reading.priority),
+        subtitle=describe_exam(source, count_shown(reading), reading),
         notes=(*list_study_notes(reading), *explain_broken_lines(reading), LIMITS),
         footer=make_footer(reading, authorship, source),
     )

@@ -26,6 +26,7 @@ from secondread.report.pages.secondary_capture import (
     build_secondary_capture,
 )
 from secondread.report.result import Authorship, ResultObject
+from secondread.report.sr.benign_words import describe_benign
 from secondread.report.sr.wording import (
     LIMITS,
     capitalize,
@@ -70,7 +71,12 @@ def make_notice(
         title=_choose_headline(reading),
         subtitle=describe_day(source),
         headline=capitalize(to_ascii(join_sentences(reading.reasons[:1]))),
-        notes=(*describe_unmarked(reading), *list_doubts(reading), LIMITS),
+        notes=(
+            *describe_benign(reading),
+            *describe_unmarked(reading),
+            *list_doubts(reading),
+            LIMITS,
+        ),
         footer=make_footer(reading, authorship, source),
     )
     ds = build_secondary_capture(source, authorship, "study", index + 1)

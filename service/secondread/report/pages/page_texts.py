@@ -12,13 +12,16 @@ from secondread.report.pages.secondary_capture import (
     describe_replaced,
 )
 from secondread.report.result import Authorship
+from secondread.report.sr.benign_words import describe_benign
 from secondread.report.sr.header import to_local_time
 from secondread.report.sr.impression_words import list_treatment_lines
 from secondread.report.sr.wording import (
+    EXAM_SCORE,
     FIGURES,
     SHARES,
     capitalize,
     describe_certainty,
+    describe_exam_score,
     describe_operating_point,
     describe_priors,
     describe_unmarked,
@@ -30,10 +33,14 @@ from secondread.report.sr.wording import (
 )
 
 
-def describe_exam(source: Dataset, shown: int, priority: float | None = None) -> str:
-    """Return the exam's day, how many findings are shown, and the priority of the exam."""
-    rated = "" if priority is None else f", priority of the exam {priority:.0f}"
-    return f"{describe_day(source)}: {pluralize(shown, 'finding')} shown{rated}"
+def describe_exam(source: Dataset, shown: int, reading: StudyReading | None = None) -> str:
+    """Return the exam's day, how many findings are shown, and the figures of the exam."""
+    figures = [f"{describe_day(source)}: {pluralize(shown, 'finding')} shown"]
+    if reading is not None and reading.priority is not None:
+        figures.append(f"priority of the exam {reading.priority:.0f}")
+    if reading is not None:
+        figures.append(describe_exam_score(reading))
+    return ", ".join(filter(None, figures))
 
 
 def describe_day(source: Dataset) -> str:
@@ -95,7 +102,9 @@ def list_study_notes(reading: StudyReading) -> tuple[str, ...]:
     )
     return (
         *((FIGURES,) if reading.priority is not None else ()),
+        *((EXAM_SCORE,) if reading.exam_score is not None else ()),
         *((SHARES,) if has_shares else ()),
+        *describe_benign(reading),
         *describe_unmarked(reading),
         *((f"Expected views missing: {missing}",) if missing else ()),
         *list_doubts(reading),

@@ -27,6 +27,7 @@ from secondread.followup.treatment_status import (
 )
 from secondread.reasons import ImageStatus
 from secondread.report.sr import wording
+from secondread.report.sr.benign_words import TITLE, describe_benign
 from secondread.report.sr.report_contents import (
     MissingFinding,
     ReportedLesion,
@@ -58,7 +59,9 @@ def describe_reading(reading: StudyReading, missing: Iterable[MissingFinding] = 
         f"{pluralize(shown, 'finding')} shown",
         *list_impression_lines(reading),
         *map(describe_missing, missing),
+        *describe_benign(reading),
         *wording.describe_unmarked(reading),
+        *_describe_exam(reading),
     ]
     parts += [
         f"{image.name} {wording.describe_image_outcome(image)}"
@@ -75,6 +78,13 @@ def describe_reading(reading: StudyReading, missing: Iterable[MissingFinding] = 
     if model.site_exams is not None:
         parts.append(wording.capitalize(wording.describe_operating_point(model)))
     return to_ascii(wording.join_statements(*parts, wording.LIMITS))
+
+
+def _describe_exam(reading: StudyReading) -> list[str]:
+    """Return the figures of the exam: its score, and the highest priority."""
+    priority = "" if reading.priority is None else f"highest priority {reading.priority:.0f}"
+    figures = ", ".join(filter(None, (wording.describe_exam_score(reading), priority)))
+    return [wording.capitalize(figures), *([wording.EXAM_SCORE] if reading.exam_score else [])]
 
 
 def list_impression_lines(reading: StudyReading) -> tuple[str, ...]:
@@ -131,7 +141,9 @@ def _list_facts(reading: StudyReading, image: ImageReading, finding: Finding) ->
     region = describe_region(image, finding)
     labels = filter(None, (describe_type(finding), describe_distribution(finding)))
     change = _describe_change(reading.comparisons, image, finding)
-    return [*region, *labels, *change, *_describe_treated_site(reading, image, finding)]
+    benign = [TITLE.lower()] if finding.is_set_aside else []
+    site = _describe_treated_site(reading, image, finding)
+    return [*region, *labels, *benign, *change, *site]
 
 
 def _locate(finding: Finding) -> list[str]:

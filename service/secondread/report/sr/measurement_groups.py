@@ -148,6 +148,9 @@ def _build_site(laterality: Laterality | None) -> sr.FindingSite:
 
 def _list_measurements(image: ImageReading, finding: Finding) -> Iterator[sr.Measurement]:
     yield _measure(concepts.CERTAINTY, round_certainty(finding.certainty), concepts.PERCENT)
+    if finding.certainty_log_odds is not None:
+        log_odds = finding.certainty_log_odds
+        yield _measure(own_codes.CERTAINTY_LOG_ODDS, log_odds, concepts.NO_UNITS)
     if finding.suspicion is not None:
         yield _measure(own_codes.SUSPICION, round(finding.suspicion, 1), concepts.NO_UNITS)
     if finding.priority is not None:

@@ -66,7 +66,8 @@ def choose_rendering(finding: Finding, points: tuple[StatedOperatingPoint, ...])
     """
     if finding.shown:
         return PRESENTATION_REQUIRED
-    if finding.mark_class is MarkClass.CLUSTER:
+    # What is typically benign is marked at no operating point.
+    if finding.mark_class is MarkClass.CLUSTER and not finding.is_set_aside:
         for rank, point in enumerate(points[1:], start=1):
             if finding.certainty >= point.minimum_certainty:
                 return Rendering(RenderingIntent.OPTIONAL, rank)

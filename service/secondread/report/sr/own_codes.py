@@ -23,6 +23,8 @@ def _build_code(value: str, meaning: str) -> Code:
 
 SUSPICION = _build_code("suspicion", "Suspicion index")
 """From published PPVs of morphology and distribution, 0-100."""
+CERTAINTY_LOG_ODDS = _build_code("certainty-log-odds", "Certainty as natural log odds")
+"""Of the certainty before it was rounded."""
 PRIORITY = _build_code("priority", "Priority")
 """Expected suspicion, 0-100: certainty as a probability times suspicion, of a lesion the highest of
 its views. Groups are in its order."""
@@ -73,7 +75,17 @@ OUTSIDE_SCOPE = _build_code("left-out", "not read: outside the detector's scope"
 def list_own_codes() -> dict[type[StrEnum] | str, tuple[Code, ...]]:
     """Return all codes of the scheme, by what they are values of; concept names come first."""
     return {
-        "concept names": (SUSPICION, PRIORITY, LESION, REGION, OUTCOME, STATUS, REASON, ZONE),
+        "concept names": (
+            CERTAINTY_LOG_ODDS,
+            SUSPICION,
+            PRIORITY,
+            LESION,
+            REGION,
+            OUTCOME,
+            STATUS,
+            REASON,
+            ZONE,
+        ),
         Outcome: tuple(map(get_own_code, Outcome)),
         ImageStatus: (*map(get_own_code, ImageStatus), OUTSIDE_SCOPE),
         Reason: tuple(map(get_own_code, Reason)),

@@ -25,6 +25,8 @@ FIGURES = (
     "series, of clusters of such type and distribution"
 )
 """The figures of a finding, in one line of a capture."""
+EXAM_SCORE = "Exam score: probability, in percent, that a reader would describe a cluster in it"
+"""The same for the figure of the exam."""
 SHARES = "Labels with shares (44 %) cannot be told apart"
 
 CLASS_WORDS: dict[MarkClass, str] = {
@@ -136,7 +138,9 @@ def describe_unmarked(reading: StudyReading) -> tuple[str, ...]:
         for image in reading.images
         if image.status.was_read
         for finding in image.findings
-        if finding.mark_class is MarkClass.CLUSTER and not finding.shown
+        if finding.mark_class is MarkClass.CLUSTER
+        and not finding.shown
+        and not finding.is_set_aside
     ]
     if not unmarked:
         return ()
@@ -147,6 +151,12 @@ def describe_unmarked(reading: StudyReading) -> tuple[str, ...]:
         return (counted,)
     certainty = "under 1" if worst.certainty < 1 else format_certainty(worst.certainty)
     return (f"{counted}, highest suspicion {worst.suspicion:.0f} (certainty {certainty})",)
+
+
+def describe_exam_score(reading: StudyReading) -> str:
+    """Return the score of an exam with its name, as ``exam score 97``; empty without one."""
+    score = reading.exam_score
+    return "" if score is None else f"exam score {format_certainty(score)}"
 
 
 def describe_priors(reading: StudyReading) -> tuple[str, ...]:

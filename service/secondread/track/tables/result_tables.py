@@ -64,6 +64,12 @@ class RevisionRow(Base):
     finished_at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(Text)
     """Why its workflow gave up; no patient data."""
+    exam_score: Mapped[float | None]
+    """How likely the exam holds a cluster that a reader would describe, 0-100."""
+    exam_log_odds: Mapped[float | None]
+    """The same as natural log odds."""
+    priority: Mapped[float | None]
+    """Of the finding to look at first, 0-100; None where nothing is shown."""
 
 
 class ImageResultRow(Base):
@@ -132,6 +138,8 @@ class FindingRow(Base):
     kind: Mapped[str] = mapped_column(String(40))
     certainty: Mapped[float]
     """0-100."""
+    certainty_log_odds: Mapped[float | None]
+    """Natural log odds of the certainty before it was rounded."""
     suspicion: Mapped[float | None]
     """0-100."""
     priority: Mapped[float | None]
@@ -166,6 +174,7 @@ class PriorFindingRow(Base):
     """Side and view of its image, as ``LCC``."""
     kind: Mapped[str] = mapped_column(String(40))
     certainty: Mapped[float]
+    certainty_log_odds: Mapped[float | None]
     """0-100."""
     suspicion: Mapped[float | None]
     """0-100."""
