@@ -298,6 +298,27 @@ def test_a_study_waits_no_longer_when_the_clock_is_set_back(
     assert engine.submitted == [(READ, "1.2.3", 1)]
 
 
+def test_a_study_that_comes_while_a_sweep_takes_long_waits_no_less_than_others(
+    world: NodeWorld, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take_long() -> int:
+        later(world, 60)
+        world.deliver(header())
+        return 0
+
+    monkeypatch.setattr(engine, "go_on", take_long)
+    worker = coordinator(world, engine)
+    worker.step()
+    monkeypatch.undo()
+
+    later(world, 100)
+    worker.step()
+    assert engine.submitted == []
+    later(world, 30)
+    worker.step()
+    assert engine.submitted == [(READ, "1.2.3", 1)]
+
+
 def test_folders_that_lost_readings_left_are_removed_and_those_under_way_are_not(
     world: NodeWorld, engine: FakeEngine
 ) -> None:

@@ -91,19 +91,22 @@ class Coordinator:
         counted = self._count_seconds()
         if counted >= self._sweep_at:
             self._sweep_at = counted + SWEEP_SECONDS
-            self._sweep(now)
+            self._sweep()
         if counted >= self._retention_at:
             self._retention_at = counted + RETENTION_SECONDS
             remove_old_objects(self._node, now)
             unfinished = self._tracker.studies.list_unfinished(now, grace_seconds=0)
             remove_left_folders(self._node.settings.work_dir, unfinished, now)
 
-    def _sweep(self, now: datetime) -> None:
+    def _sweep(self) -> None:
         self._take_over()
         if resumed := self._engine.go_on():
             _log.info("readings_gone_on_with", readings=resumed)
-        if shortened := self._tracker.studies.shorten_waits(now, self._rules):
+        if shortened := self._tracker.studies.shorten_waits(self._clock, self._rules):
             _log.warning("clock_set_back", studies=shortened)
+        # Only now: what is above may take seconds, and what came meanwhile would seem to be of a
+        # time to come.
+        now = self._clock()
         self._watch_orphans(now)
         self._fetches.check_arrivals(now)
         for claimed in self._tracker.studies.list_unfinished(now, SWEEP_SECONDS):

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from secondread import metrics
 from secondread.assemble.viewset import StudyViews
+from secondread.clock import Clock
 from secondread.errors import InputError, TransitionError
 from secondread.log import get_logger
 from secondread.reasons import Reason
@@ -248,13 +249,17 @@ class Studies(TrackerPart):
             if study.quiet_due_at is not None:
                 study.state = step_study(study.state, StudyEvent.INSTANCE_ARRIVED)
 
-    def shorten_waits(self, now: datetime, rules: FetchRules) -> int:
-        """See `clock_jumps.shorten_waits`."""
+    def shorten_waits(self, clock: Clock, rules: FetchRules) -> int:
+        """See `clock_jumps.shorten_waits`; for how many studies.
+
+        The clock is asked when the database has let this in: studies that come while it waits for
+        that have to wait as long as others.
+        """
         with self._database.begin_read() as session:
-            if not has_long_waits(session, rules, now):
+            if not has_long_waits(session, rules, clock()):
                 return 0
         with self._database.begin_write() as session:
-            return shorten_waits(session, rules, now)
+            return shorten_waits(session, rules, clock())
 
     def list_unfinished(self, now: datetime, grace_seconds: float) -> list[ClaimedRevision]:
         """Return revisions that were claimed a while ago and have no results yet.
