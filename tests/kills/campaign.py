@@ -110,7 +110,11 @@ class Campaign:
         seen = dict.fromkeys(
             Place(s.kind, s.point, s.phase)
             for s in steps
-            if s.at >= first and s.phase in {"before", "after"} and s.point != "fsync"
+            if s.at >= first
+            and s.phase in {"before", "after"}
+            and s.point != "fsync"
+            # What these do once, at their first start, they do not do again.
+            and s.kind not in {"web", "serve"}
         )
         # One that is reached by all starts as well: the choice below finds it there.
         seen |= dict.fromkeys(
@@ -205,10 +209,7 @@ class Campaign:
     def _keep_going(self, *, begin: bool = True) -> None:
         """Start again what was killed, and have something under way."""
         world = self.world
-        world.node.keep_running()
-        world.restart_pacs()
-        if world.server is not None and not world.server.pid:
-            world.server.start_again()
+        world.keep_running()
         is_idle = not world.modality.is_sending and all(map(world.node.has_delivered, self._open))
         if begin and is_idle:
             self._open.append(world.begin_study(in_one_association=self._random.random() < 0.5))

@@ -22,7 +22,7 @@ from secondread_lab.simulate.exam import ExamSpec
 from tests.acceptance.conftest import NodeProcess, until
 from tests.kills import invariants
 from tests.kills.invariants import SentImage
-from tests.kills.points import make_environment, note_kill, read_trace
+from tests.kills.points import make_environment, read_trace
 from tests.peers.orthanc_peer import Orthanc
 from tests.peers.postgres_server import PostgresServer
 
@@ -200,7 +200,7 @@ class KillableNode(NodeProcess):
     def keep_running(self) -> None:
         """Start it again if its supervisor was killed."""
         if self._process is not None and self._process.poll() is not None:
-            until(lambda: not self.processes(), "the children's end", 30)
+            until(lambda: not self.processes(), "the children's end", 120)
             self.launch()
 
     def processes(self) -> dict[int, str]:
@@ -214,7 +214,7 @@ class KillableNode(NodeProcess):
     def cut_power(self) -> int:
         """Kill everything, and take from the disk what was not flushed; return how many files."""
         self.kill()
-        until(lambda: not self.processes(), "the end of all processes", 30)
+        until(lambda: not self.processes(), "the end of all processes", 120)
         steps, _ = read_trace(self.steps)
         lost = 0
         for path in invariants.find_unflushed(steps, self.data_dir):
@@ -284,23 +284,20 @@ class World:
         """Wait until a study is where it should end; return what is not so when the time is up."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self.node.keep_running()
+            self.keep_running()
             if not self.modality.is_sending and self.node.has_delivered(study_uid):
                 return []
             time.sleep(0.2)
         return [f"study {study_uid} has not come to its end within {seconds:g} s"]
 
-    def kill_pacs(self) -> None:
-        """Kill the PACS, and start it again."""
-        note_kill(self.node.steps, "pacs")
-        self.pacs.kill()
-        self.pacs.start()
-
-    def restart_pacs(self) -> None:
-        """Start the PACS again, if it was killed."""
+    def keep_running(self) -> None:
+        """Start again what was killed and that nobody else starts."""
+        if self.server is not None and not self.server.pid:
+            self.server.start_again()
         if not self.pacs.pid:
             self.pacs.kill()
             self.pacs.start()
+        self.node.keep_running()
 
     def find_faults(self, studies: Sequence[str]) -> list[str]:
         """Return what is wrong with studies that have come to their end, and with the trace."""

@@ -41,10 +41,11 @@ class PostgresServer:
         """The process id of the server's first process; 0 while it does not run."""
         try:
             pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
-            os.kill(pid, 0)
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (OSError, ValueError, IndexError):
             return 0
-        return pid
+        # The file stays after a kill, and its number may be another process's by now.
+        return pid if os.fsencode(self.folder) in command else 0
 
     def start(self) -> None:
         """Start it; it has to have been made."""
