@@ -43,6 +43,7 @@ _ELSEWHERE = {
     "pixelmed": "usr/share/java/pixelmed.jar",
     "saxon": "usr/share/java/Saxon-HE.jar",
     "Orthanc": "usr/sbin/Orthanc",
+    "rsyslogd": "usr/sbin/rsyslogd",
     "orthanc-webviewer": "usr/share/orthanc/plugins/libOrthancWebViewer.so",
 }
 

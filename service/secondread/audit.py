@@ -1,45 +1,62 @@
-"""The events of an audit trail, as messages after DICOM PS3.15 A.5.
+"""The events of an audit trail (DICOM PS3.15 A.5): what happened, who did it, to which study.
 
 They name patients, as they must: they go to a table and to a syslog server of their own, never to
 the log.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
-from typing import NamedTuple
-from xml.etree import ElementTree
-
-Code = tuple[str, str]
-"""Code value and meaning, of the scheme DCM."""
+from enum import StrEnum
 
 
-class _Kind(NamedTuple):
-    event: Code
-    action: str
-    """Create, Read, Update, Delete or Execute, by its first letter."""
-    subtype: Code | None = None
-    outcome: str = "0"
-    """0: success; 4: minor failure, which is what a refusal is (PS3.15 A.5.1)."""
+class AuditKind(StrEnum):
+    """What happened."""
 
-
-class AuditKind(Enum):
-    """What happened: event and type of event (PS3.16 CID 400 and 401)."""
-
-    STARTED = _Kind(("110100", "Application Activity"), "E", ("110120", "Application Start"))
-    STOPPED = _Kind(("110100", "Application Activity"), "E", ("110121", "Application Stop"))
-    SEEN = _Kind(("110103", "DICOM Instances Accessed"), "R")
-    EXPORTED = _Kind(("110106", "Export"), "R")
-    SEARCHED = _Kind(("110112", "Query"), "E")
-    SIGN_IN_FAILED = _Kind(("110114", "User Authentication"), "E", ("110122", "Login"), "4")
-    SIGNED_IN = _Kind(("110114", "User Authentication"), "E", ("110122", "Login"))
-    CALLER_REFUSED = _Kind(
-        ("110113", "Security Alert"), "E", ("110126", "Node Authentication"), "4"
-    )
-    ACCESS_DENIED = _Kind(
-        ("110113", "Security Alert"), "E", ("110132", "Use of Restricted Function"), "4"
-    )
+    STARTED = "started"
+    STOPPED = "stopped"
+    RECEIVED = "received"
+    """Instances came over an association that a peer opened."""
+    FETCHED = "fetched"
+    """Instances came because this node had asked for them."""
+    SENT = "sent"
+    RETRIEVAL_ASKED = "retrieval-asked"
+    """An archive was asked to send instances."""
+    QUERIED = "queried"
+    """An archive was asked what it has of a patient."""
+    SEEN = "seen"
+    EXPORTED = "exported"
+    SEARCHED = "searched"
+    WITHDRAWN = "withdrawn"
+    """A peer's note withdrew images."""
+    PATIENT_CHANGED = "patient-changed"
+    ASSESSED = "assessed"
+    """A person entered what a radiologist made of an exam."""
+    SIGNED_IN = "signed-in"
+    SIGN_IN_FAILED = "sign-in-failed"
+    SIGNED_OUT = "signed-out"
+    CALLER_REFUSED = "caller-refused"
+    ACCESS_DENIED = "access-denied"
+    """A caller of the pages lacks the role for what it asked for."""
+    FOREIGN_FORM = "foreign-form"
+    """Another site had the browser of somebody who is signed in send a form."""
+    CHANGE_REFUSED = "change-refused"
+    """A peer tried to replace or to reject images that it may not change."""
+    OWN_ALTERED = "own-object-altered"
+    """A peer sent an object under a UID of this node's that is not what it wrote."""
+    ALARM_ACKNOWLEDGED = "alarm-acknowledged"
+    DESTINATION_CHANGED = "destination-changed"
+    ACCESS_CHANGED = "access-changed"
+    """A token or link that lets people in was made or revoked."""
+    NETWORK_CHANGED = "network-changed"
+    """A process started with other peers, destinations or addresses than the one before."""
+    SECURITY_CHANGED = "security-changed"
+    """The same, of certificates, of rights and of who may see the pages."""
+    SOFTWARE_CHANGED = "software-changed"
+    """The same, of other settings, or of the version."""
+    TRAIL_READ = "trail-read"
+    TRAIL_STOPPED = "trail-stopped"
+    """The settings switched the audit trail off, or some of it was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +66,22 @@ class AuditEvent:
     kind: AuditKind
     at: datetime
     user: str
-    """A caller of the pages, or a process of the node; empty if nobody knows."""
+    """A caller of the pages, a person at the machine, an AE title, or the name of a destination or
+    archive; empty if nobody knows."""
     address: str = ""
     """IP address of a caller."""
     study_uid: str = ""
+    patient_id: str = ""
+    """Empty: that of the study's patient, if it is known."""
+    words: str = ""
+    """What there is to say beside the kind; it may name a patient."""
+    action: str = ""
+    """Create, Read, Update, Delete or Execute by its first letter; empty: what the kind implies."""
+    has_failed: bool = False
+    instances: Mapping[str, int] = field(default_factory=dict)
+    """How many instances were transferred, by SOP class."""
+    query: bytes = b""
+    """What was looked for: the text, or the data set of a C-FIND in Implicit VR Little Endian."""
 
 
 Record = Callable[[AuditEvent], None]
@@ -63,88 +92,15 @@ def record_nothing(_: AuditEvent) -> None:
     """Record nothing: where no audit trail is wanted."""
 
 
-def write_message(event: AuditEvent, source: str, process: int, patient_id: str = "") -> str:
-    """Return an event as an XML message (PS3.15 A.5.1).
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """How one process writes messages of the audit trail."""
 
-    Parameters
-    ----------
-    event
-        What happened.
-    source
-        Who reports it: the node.
-    process
-        Id of the process that reports it.
-    patient_id
-        Of the patient of the event's study; empty if it is not known.
-    """
-    kind = event.kind.value
-    root = ElementTree.Element("AuditMessage")
-    identification = ElementTree.SubElement(
-        root,
-        "EventIdentification",
-        EventActionCode=kind.action,
-        EventDateTime=event.at.isoformat(timespec="milliseconds"),
-        EventOutcomeIndicator=kind.outcome,
-    )
-    _add_code(identification, "EventID", kind.event)
-    if kind.subtype is not None:
-        _add_code(identification, "EventTypeCode", kind.subtype)
-    _add_participants(root, event, source, process)
-    ElementTree.SubElement(root, "AuditSourceIdentification", AuditSourceID=source)
-    if event.study_uid:
-        _add_object(root, event.study_uid, "2", "3", ("110180", "Study Instance UID", "DCM"))
-    if patient_id:
-        _add_object(root, patient_id, "1", "1", ("2", "Patient Number", "RFC-3881"))
-    return ElementTree.tostring(root, encoding="unicode")
-
-
-def _add_participants(
-    root: ElementTree.Element, event: AuditEvent, source: str, process: int
-) -> None:
-    is_by_node = event.kind in {AuditKind.STARTED, AuditKind.STOPPED}
-    node = ElementTree.SubElement(
-        root,
-        "ActiveParticipant",
-        UserID=event.user if is_by_node else source,
-        AlternativeUserID=str(process),
-        UserIsRequestor="false",
-    )
-    _add_code(node, "RoleIDCode", ("110150", "Application"))
-    if is_by_node:
-        return
-    caller = ElementTree.SubElement(
-        root, "ActiveParticipant", UserID=event.user or "(unknown)", UserIsRequestor="true"
-    )
-    if event.address:
-        # 2: an IP address.
-        caller.attrib |= {
-            "NetworkAccessPointID": event.address,
-            "NetworkAccessPointTypeCode": "2",
-        }
-    if event.kind is AuditKind.EXPORTED:
-        _add_code(caller, "RoleIDCode", ("110152", "Destination Role ID"))
-
-
-def _add_object(
-    root: ElementTree.Element, text: str, kind: str, role: str, code: tuple[str, str, str]
-) -> None:
-    item = ElementTree.SubElement(
-        root,
-        "ParticipantObjectIdentification",
-        ParticipantObjectID=_make_writable(text),
-        ParticipantObjectTypeCode=kind,
-        ParticipantObjectTypeCodeRole=role,
-    )
-    value, meaning, scheme = code
-    _add_code(item, "ParticipantObjectIDTypeCode", (value, meaning), scheme)
-
-
-def _add_code(parent: ElementTree.Element, name: str, code: Code, scheme: str = "DCM") -> None:
-    value, meaning = code
-    attributes = {"csd-code": value, "originalText": meaning, "codeSystemName": scheme}
-    ElementTree.SubElement(parent, name, attributes)
-
-
-def _make_writable(text: str) -> str:
-    """Return a text without what XML 1.0 cannot hold."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    process: str
+    """Its name."""
+    sender: str
+    """The process that sends its messages on; empty where any may."""
+    is_sent: bool
+    """Whether there is no server to send them to."""
+    write: Callable[[AuditEvent, str], str]
+    """Writes an event as a message, given the ID of its patient."""

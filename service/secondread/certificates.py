@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from secondread.errors import SettingsError
-from secondread.settings import CallTlsSettings, Settings, SyslogTransport, TlsSettings
+from secondread.settings import (
+    CallTlsSettings,
+    Settings,
+    SyslogSettings,
+    SyslogTransport,
+    TlsSettings,
+)
 
 EXPIRES_SOON: Final = timedelta(days=30)
 """So long before its end, a certificate is worth an alarm."""
@@ -70,7 +76,12 @@ def get_syslog_tls(settings: Settings) -> CallTlsSettings | None:
     syslog = settings.audit.syslog
     if syslog is None or syslog.transport is not SyslogTransport.TLS:
         return None
-    return CallTlsSettings(trusted=syslog.trusted)
+    return make_call_tls(syslog)
+
+
+def make_call_tls(syslog: SyslogSettings) -> CallTlsSettings:
+    """Return how a syslog server is called over TLS."""
+    return CallTlsSettings(certificate=syslog.certificate, key=syslog.key, trusted=syslog.trusted)
 
 
 def list_keys(settings: Settings) -> list[Path]:
@@ -79,6 +90,7 @@ def list_keys(settings: Settings) -> list[Path]:
         settings.receive.tls,
         *(item.tls for item in settings.destinations),
         *(item.tls for item in settings.priors.active_sources),
+        get_syslog_tls(settings),
     ]
     return sorted({tls.key for tls in users if tls is not None and tls.key is not None})
 

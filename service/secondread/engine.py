@@ -38,7 +38,7 @@ from secondread.errors import (
     list_places,
 )
 from secondread.log import get_logger
-from secondread.track.database import IDLE_SECONDS, is_driver_error
+from secondread.track.database import IDLE_SECONDS, POSTGRESQL_NETWORK, is_driver_error
 
 _log = get_logger(__name__)
 
@@ -95,6 +95,10 @@ class ReportHoldUp(Protocol):
         ...
 
 
+_ANSWER_SECONDS = 60.0
+"""How long the engine's database may take to answer a statement."""
+
+
 @dataclass(slots=True)
 class _Wait:
     """A workflow that was put back."""
@@ -142,6 +146,11 @@ class Engine:
             "sys_db_idle_transaction_timeout_sec": float(IDLE_SECONDS),
             "enable_otlp": False,
         }
+        if url.startswith("postgresql"):
+            from secondread.track.bounded_connection import bound_all_answers
+
+            bound_all_answers(_ANSWER_SECONDS)
+            config["db_engine_kwargs"] = {"connect_args": dict(POSTGRESQL_NETWORK)}
         DBOS(config=config)
         # The library installs a console handler of its own; ours writes the one format.
         logging.getLogger("dbos").handlers.clear()

@@ -4,7 +4,7 @@ SecondreadError
 ├── SettingsError          a person corrects the settings; commands exit with 2
 ├── InputError             this input can never be used; it is answered, never retried
 │   ├── DataSetError       the encoding of a file or data set is broken, or beyond its limits
-│   ├── HeaderError        an attribute is missing or invalid: names tag, keyword and value
+│   ├── HeaderError        an attribute is missing or invalid: names tag and keyword, no value
 │   └── PixelError         the pixel data cannot be decoded or do not fit the header
 ├── TransientError         the same call may succeed later; it is retried
 │   ├── PeerError          a DICOM peer could not be reached, refused, or answered a failure
@@ -39,28 +39,26 @@ class DataSetError(InputError):
 
 
 class HeaderError(InputError):
-    """A header attribute is missing or invalid.
+    """A header attribute is missing or invalid; its value, a patient's it may be, is not quoted.
 
     Parameters
     ----------
     keyword
         DICOM keyword of the attribute, for example ``ImagerPixelSpacing``.
-    value
-        Its value; None when it was absent.
+    fault
+        What is wrong with it, in words of ours: ``absent``.
     rule
         What it should have been.
     """
 
-    def __init__(self, keyword: str, value: object, rule: str) -> None:
+    def __init__(self, keyword: str, fault: str, rule: str) -> None:
         from pydicom.datadict import tag_for_keyword
         from pydicom.tag import Tag
 
         number = tag_for_keyword(keyword)
         tag = str(Tag(number)) if number is not None else "(no tag)"
-        text = "absent" if value is None else repr(value)
-        super().__init__(f"{keyword} {tag} is {text}: {rule}")
+        super().__init__(f"{keyword} {tag} is {fault}: {rule}")
         self.keyword = keyword
-        self.value = value
 
 
 class PixelError(InputError):

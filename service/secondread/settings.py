@@ -496,6 +496,16 @@ class SyslogSettings(_Section):
     trusted: CertificateFile | None = None
     """PEM file with the certificates that the server's is checked against; without it, those that
     the machine trusts."""
+    certificate: CertificateFile | None = None
+    """PEM file with the certificate that this node shows where the server asks for one."""
+    key: CertificateFile | None = None
+    """PEM file with its private key, not encrypted."""
+
+    @_model_validator(mode="after")
+    def _key_has_its_certificate(self) -> "SyslogSettings":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key are given together")
+        return self
 
 
 class AuditSettings(_Section):

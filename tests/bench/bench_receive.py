@@ -32,7 +32,13 @@ from pydicom.uid import UID
 
 from secondread import log
 from secondread.accept.archive import Archive
-from secondread.accept.ledger import PeerAssociation, RecordOutcome, Refusal, StoredInstance
+from secondread.accept.ledger import (
+    PeerAssociation,
+    RecordOutcome,
+    Refusal,
+    StoredInstance,
+    Transfer,
+)
 from secondread.accept.scp import Receiver
 from secondread.settings import NodeSettings, PeerSettings, ReceiveSettings, Settings
 from tests.unit.accept.fakes import MemoryCommitments, instance
@@ -76,7 +82,9 @@ class SqliteLedger:
 
     def record_association_start(self, association: PeerAssociation) -> None: ...
 
-    def record_association_end(self, association_id: str, at: datetime) -> None: ...
+    def record_association_end(
+        self, association_id: str, at: datetime, transfers: Sequence[Transfer] = ()
+    ) -> None: ...
 
     def record_refusals(self, refusals: Sequence[Refusal]) -> None: ...
 

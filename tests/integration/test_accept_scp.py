@@ -14,9 +14,11 @@ from secondread.accept.ledger import RecordOutcome, RefusalKind, StoredInstance
 from secondread.accept.scp import Receiver
 from secondread.accept.upper_layer import StreamingDul
 from secondread.errors import SettingsError, TransientError
+from secondread.metrics import AUDIT_EVENTS_LOST
 from secondread.reasons import Reason
 from secondread.settings import ReceiveSettings, Settings, TlsSettings
 from tests.unit.accept.fakes import (
+    STUDY,
     MemoryCommitments,
     MemoryLedger,
     Node,
@@ -337,3 +339,41 @@ def test_a_move_of_this_node_is_believed_from_the_archive_that_is_asked_alone(
         assert answer.Status == 0x0000
     association.release()
     assert [stored.was_requested for stored in node.ledger.instances.values()] == [believed] * 2
+
+
+def test_what_an_association_brought_is_counted_when_it_ends(tmp_path: Path) -> None:
+    with running_node(tmp_path) as node:
+        broken = instance(3)
+        del broken.StudyInstanceUID
+        other = instance(1)
+        other.StudyInstanceUID = f"{STUDY}.9"
+        other.SOPInstanceUID = f"{STUDY}.9.1"
+        assert node.send(instance(1), instance(2), instance(1), other) == [0, 0, 0, 0]
+        assert node.send(instance(1), broken) == [0, 0xC000]
+        assert eventually(lambda: len(node.ledger.transfers) == 4)
+        first, second, repeated, failed = node.ledger.transfers
+    assert (first.study_uid, sum(first.instances.values()), first.action) == (STUDY, 3, "C")
+    assert (second.study_uid, sum(second.instances.values())) == (f"{STUDY}.9", 1)
+    assert (repeated.study_uid, repeated.action, repeated.reasons) == (STUDY, "R", ())
+    assert (failed.study_uid, failed.reasons) == ("", ("data-set-invalid",))
+    assert first.association.calling_ae_title == "MOD"
+
+
+def test_a_ledger_that_is_away_bounds_what_waits_for_it_and_the_rest_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secondread.accept.housekeeping.MOST_TRANSFERS", 2)
+    lost = count_lost()
+    with running_node(tmp_path) as node:
+        node.ledger.away = True
+        for _ in range(3):
+            assert node.send(instance()) == [0xA700]
+        node.ledger.away = False
+        assert eventually(lambda: len(node.ledger.transfers) == 2)
+    assert count_lost() == lost + 1
+    assert node.ledger.transfers[0].reasons == ("the database was away",)
+
+
+def count_lost() -> float:
+    (family,) = AUDIT_EVENTS_LOST.collect()
+    return next(sample.value for sample in family.samples if sample.name.endswith("_total"))

@@ -8,8 +8,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import make_url, select
 from typer.testing import CliRunner
 
 from secondread.app.node import check_engine_database
@@ -18,8 +19,10 @@ from secondread.cli.commands import app
 from secondread.errors import DatabaseDamagedError, SettingsError, TransientError
 from secondread.settings import load_settings
 from secondread.track import database as database_module
+from secondread.track.bounded_connection import make_bounded
 from secondread.track.database import Database
 from secondread.track.migrate import upgrade_database
+from tests.peers.postgres_server import PostgresServer
 from tests.worlds.node_world import NodeWorld
 
 
@@ -107,3 +110,47 @@ def test_those_who_waited_for_a_locked_database_fail_with_the_first_one(
     with database.begin_write() as session:
         session.execute(select(1))
     database.close()
+
+
+@pytest.mark.peer("postgres")
+def test_a_server_that_takes_statements_and_never_answers_is_an_outage_that_ends(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "ANSWER_SECONDS", 1)
+    network = {**database_module.POSTGRESQL_NETWORK, "connect_timeout": 1}
+    monkeypatch.setattr(database_module, "POSTGRESQL_NETWORK", network)
+    database = Database(postgres_server.create())
+    database.ping()
+    failed: list[float] = []
+
+    def write() -> None:
+        started = time.monotonic()
+        with pytest.raises(TransientError), database.begin_write() as session:
+            session.execute(select(1))
+        failed.append(time.monotonic() - started)
+
+    with postgres_server.silenced():
+        # Some over the connection that was open, some over new ones.
+        threads = [threading.Thread(target=write, daemon=True) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(failed) == 4
+    database.ping()
+    database.close()
+
+
+@pytest.mark.peer("postgres")
+def test_a_connection_that_waits_for_news_may_wait_for_long(
+    postgres_server: PostgresServer,
+) -> None:
+    bounded = make_bounded(0.2)
+    url = make_url(postgres_server.create()).set(drivername="postgresql")
+    with bounded.connect(url.render_as_string(hide_password=False), autocommit=True) as listener:
+        listener.execute("LISTEN news")
+        assert list(listener.notifies(timeout=1.0)) == []
+        assert listener.execute("SELECT 1").fetchone() == (1,)
+        with pytest.raises(psycopg.OperationalError, match="does not answer"):
+            listener.execute("SELECT pg_sleep(30)")
+        assert listener.closed

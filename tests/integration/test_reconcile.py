@@ -1,7 +1,9 @@
 import os
 import threading
+from datetime import timedelta
 from pathlib import Path
 
+import pydicom
 import pytest
 from pydicom.uid import SecondaryCaptureImageStorage
 
@@ -12,7 +14,10 @@ from secondread.app.reconcile import (
     ArchiveDifferences,
     Reconciliation,
 )
+from secondread.app.retention import remove_old_objects
+from secondread.app.verify import verify_archive
 from secondread.track.states import StudyState
+from secondread.track.summaries import ExpectedFile
 from tests.worlds.builders import header
 from tests.worlds.node_world import NodeWorld
 
@@ -107,3 +112,58 @@ def test_a_lost_file_raises_an_alarm_that_clears_when_it_is_back(
     path.write_bytes(content)
     assert compare(world).lost == 0
     assert world.node.tracker.node_queries.list_alarms() == []
+
+
+def lengthen_meta(path: Path) -> None:
+    """Write a file anew whose meta information is longer, with the same data set."""
+    ds = pydicom.dcmread(path)
+    ds.file_meta.SourceApplicationEntityTitle = "ANOTHER_TITLE"
+    ds.save_as(path, enforce_file_format=True)
+
+
+def list_sizes(world: NodeWorld) -> list[int]:
+    return [row.size_bytes for row in world.node.tracker.node_queries.list_expected_files(0)]
+
+
+def test_a_file_of_another_length_with_the_same_data_set_is_no_loss(world: NodeWorld) -> None:
+    world.deliver(header())
+    lengthen_meta(stored(world))
+
+    assert compare(world) == ArchiveDifferences(recorded=0, lost=0)
+    assert list_sizes(world) == [stored(world).stat().st_size]
+    assert verify_archive(world.node.archive, world.node.tracker).faults == []
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_an_instance_that_comes_again_has_the_length_of_the_file_that_is_there(
+    world: NodeWorld, is_damaged: bool
+) -> None:
+    uid = world.deliver(header())
+    first = stored(world).read_bytes()
+    if is_damaged:
+        stored(world).write_bytes(first[:-2])
+    again = header(SOPInstanceUID=uid)
+    again.file_meta.SourceApplicationEntityTitle = "ANOTHER_TITLE"
+    world.deliver(again)
+
+    assert (stored(world).read_bytes() != first) is is_damaged
+    assert list_sizes(world) == [stored(world).stat().st_size]
+    assert compare(world) == ArchiveDifferences(recorded=0, lost=0)
+
+
+def test_what_is_removed_for_its_age_meanwhile_is_no_loss(
+    world: NodeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.deliver(header(SOPClassUID=SecondaryCaptureImageStorage), Disposition.NOT_ANALYSED)
+    node = world.node
+    list_files = node.tracker.other_objects.list_expected_files
+
+    def list_and_remove(after: int) -> list[ExpectedFile]:
+        page = list_files(after)
+        later = world.now + timedelta(days=365)
+        remove_old_objects(node, later)
+        return page
+
+    monkeypatch.setattr(node.tracker.other_objects, "list_expected_files", list_and_remove)
+    assert compare(world) == ArchiveDifferences(recorded=0, lost=0)
+    assert list(node.archive.list_instance_paths()) == []

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -71,6 +72,22 @@ class PostgresServer:
     def _control(self, *words: str) -> None:
         data = str(self.folder / "data")
         _run([str(_find_binaries() / "pg_ctl"), "-D", data, "-w", "-t", "60", *words])
+
+    @contextmanager
+    def silenced(self) -> Iterator[None]:
+        """Stop every process of the server while the block runs: it takes calls, answers none."""
+        postmaster = int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children")
+        stopped = [postmaster]
+        os.kill(postmaster, signal.SIGSTOP)
+        try:
+            for child in map(int, children.read_text().split()):
+                os.kill(child, signal.SIGSTOP)
+                stopped.append(child)
+            yield
+        finally:
+            for process in stopped:
+                os.kill(process, signal.SIGCONT)
 
     def _admin(self) -> str:
         return f"host={self.folder} user=postgres dbname=postgres"

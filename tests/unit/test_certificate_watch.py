@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -18,6 +19,7 @@ from secondread.app.node import open_node
 from secondread.certificates import find_earliest_expiry, list_certificate_uses
 from secondread.errors import TransientError
 from secondread.settings import NodeSettings, ReceiveSettings, Settings, TlsSettings
+from secondread.track.operations import Alarms
 from secondread.track.values import Severity
 from tests.worlds.certificates import Authority, make_self_signed
 
@@ -69,7 +71,8 @@ class World:
         destination = {"name": "pacs", **address, "tls": {"trusted": str(self.trusted)}}
         settings = Settings.model_validate({"destinations": [destination]})
         uses = list_certificate_uses(settings)
-        return CertificateWatch(self.alarms, uses, list_called(settings), lambda: self.now)
+        alarms = cast(Alarms, self.alarms)
+        return CertificateWatch(alarms, uses, list_called(settings), lambda: self.now)
 
 
 @pytest.fixture

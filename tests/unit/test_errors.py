@@ -3,13 +3,10 @@ import pytest
 from secondread.errors import HeaderError, describe_without_quoting
 
 
-def test_a_header_error_names_keyword_tag_value_and_rule() -> None:
-    error = HeaderError("ImagerPixelSpacing", [0, 0], "two positive numbers in mm are expected")
+def test_a_header_error_names_keyword_tag_fault_and_rule() -> None:
+    error = HeaderError("SOPInstanceUID", "no UID", "components of digits")
 
-    assert str(error) == (
-        "ImagerPixelSpacing (0018,1164) is [0, 0]: two positive numbers in mm are expected"
-    )
-    assert "absent" in str(HeaderError("PatientID", None, "needed"))
+    assert str(error) == "SOPInstanceUID (0008,0018) is no UID: components of digits"
 
 
 def test_an_unexpected_error_is_described_by_type_and_place_without_its_text() -> None:

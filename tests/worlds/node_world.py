@@ -149,8 +149,10 @@ class NodeWorld:
         ds: Dataset,
         disposition: Disposition = Disposition.MAMMOGRAM,
         sender: Sender = UNIT,
+        *,
+        ends: bool = True,
     ) -> str:
-        """Put an instance in as the receiver would."""
+        """Put an instance in as the receiver would, over an association that then ends."""
         ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
         ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
         spooled = self.node.archive.spool / f"{ds.SOPInstanceUID}.dcm"
@@ -174,7 +176,8 @@ class NodeWorld:
         ledger = self.node.tracker.open_ledger("receive", self.settings.assemble)
         ledger.record_association_start(association)
         ledger.record_instance(instance, ds)
-        ledger.record_association_end("a1", self.now)
+        if ends:
+            ledger.record_association_end("a1", self.now)
         return str(ds.SOPInstanceUID)
 
     def reject(self, sop_instance_uid: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from secondread.accept.ledger import PeerAssociation
 from secondread.accept.refusal_counts import Caller
 from secondread.accept.served_association import ServedAssociation
+from secondread.accept.transfers import TransferCount
 from secondread.accept.upper_layer import BoundedDimse, PeerSocket
 
 _BREAK_SECONDS = 2.0
@@ -22,6 +23,8 @@ class OpenAssociation:
     caller: Caller
     socket: PeerSocket = field(init=False)
     """Its connection."""
+    transfers: TransferCount = field(default_factory=TransferCount)
+    """What it has brought."""
     is_recorded: bool = False
     """Whether the ledger knows of it."""
     is_answering: bool = False

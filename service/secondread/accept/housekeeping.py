@@ -2,17 +2,23 @@
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from secondread import log
 from secondread.accept.intake import Intake
+from secondread.accept.ledger import Transfer
 from secondread.errors import TransientError, describe_without_quoting
+from secondread.metrics import AUDIT_EVENTS_LOST
 
 _log = log.get_logger(__name__)
 
 _SWEEP_EVERY: Final = timedelta(minutes=1)
 _LEAST_SPOOL_SECONDS: Final = 600.0
+
+MOST_TRANSFERS: Final = 10_000
+"""How much of what associations brought waits for a ledger that is away."""
 
 
 class Housekeeping:
@@ -29,15 +35,30 @@ class Housekeeping:
     def __init__(self, intake: Intake, silence_seconds: float) -> None:
         self._intake = intake
         self._spool_seconds = max(_LEAST_SPOOL_SECONDS, 4 * silence_seconds)
-        self._unrecorded_ends: deque[tuple[str, datetime]] = deque()
+        self._unrecorded_ends: deque[tuple[str, datetime, Sequence[Transfer]]] = deque()
+        self._unrecorded_transfers = 0
+        self._counting = threading.Lock()
         self._next_sweep: datetime | None = None
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def queue_association_end(self, association_id: str, at: datetime) -> None:
-        """Have the ledger record that an association ended, at once or as soon as it is back."""
-        self._unrecorded_ends.append((association_id, at))
+    def queue_association_end(
+        self, association_id: str, at: datetime, transfers: Sequence[Transfer] = ()
+    ) -> None:
+        """Have the ledger record that an association ended, at once or as soon as it is back.
+
+        What it brought is for the audit trail; while the ledger is away, no more of that is kept
+        than `MOST_TRANSFERS`, and the rest is counted as lost.
+        """
+        with self._counting:
+            has_room = self._unrecorded_transfers + len(transfers) <= MOST_TRANSFERS
+            self._unrecorded_transfers += len(transfers) if has_room else 0
+        if not has_room:
+            AUDIT_EVENTS_LOST.inc(len(transfers))
+            _log.error("audit_transfers_lost", transfers=len(transfers))
+            transfers = ()
+        self._unrecorded_ends.append((association_id, at, transfers))
         self._wake.set()
 
     def start(self, every_seconds: float) -> None:
@@ -81,9 +102,11 @@ class Housekeeping:
 
     def _record_ends(self) -> None:
         while self._unrecorded_ends:
-            association_id, at = self._unrecorded_ends[0]
-            self._intake.ledger.record_association_end(association_id, at)
+            association_id, at, transfers = self._unrecorded_ends[0]
+            self._intake.ledger.record_association_end(association_id, at, transfers)
             self._unrecorded_ends.popleft()
+            with self._counting:
+                self._unrecorded_transfers -= len(transfers)
 
     def _run_until_stopped(self, every_seconds: float) -> None:
         while not self._stopping:

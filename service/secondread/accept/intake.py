@@ -7,7 +7,7 @@ so that the sender keeps its copy. Warning statuses mean *stored* (PS3.4 B.2.3) 
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from secondread.accept.ledger import (
 )
 from secondread.accept.own_objects import is_same_object
 from secondread.accept.refusal_counts import Caller, RefusalLog
+from secondread.accept.transfers import TransferCount
 from secondread.clock import Clock
 from secondread.errors import (
     InputError,
@@ -69,6 +70,8 @@ class ReceivedInstance:
     caller: Caller
     was_requested: bool = False
     """Whether it came because this node asked for it."""
+    transfers: TransferCount = field(default_factory=TransferCount)
+    """Where its association counts what it brings."""
 
 
 class MismatchError(InputError):
@@ -96,6 +99,7 @@ class Intake:
         The spooled file is gone afterwards: moved to the archive, or removed.
         """
         started = time.perf_counter()
+        instance.transfers.begin(was_requested=instance.was_requested)
         try:
             status = self._store(instance)
         except Exception as error:  # noqa: BLE001  (whatever went wrong, the sender keeps its copy)
@@ -120,6 +124,7 @@ class Intake:
             instance.spool_path, instance.transfer_syntax, instance.sop_class_uid
         )
         _check_identity(instance, file.header)
+        instance.transfers.note_study(str(file.header.StudyInstanceUID))
         own = self._find_own(instance)
         is_own = own is not None and self._is_same(instance, file, own)
         is_altered = own is not None and not is_own
@@ -128,11 +133,14 @@ class Intake:
         if disposition is Disposition.OWN:
             _log.info("own_object_returned", **_log_fields(instance))
             INSTANCES.labels(answer="own").inc()
+            instance.transfers.add_stored(instance.sop_class_uid, RecordOutcome.REPEATED)
             return StoreStatus.SUCCESS
         if disposition is Disposition.REFUSED:
             self._count_refusal(instance, Reason.SOP_CLASS_REFUSED)
             _log.info("instance_refused", reason=Reason.SOP_CLASS_REFUSED, **_log_fields(instance))
             INSTANCES.labels(answer="refused").inc()
+            reason = Reason.SOP_CLASS_REFUSED.value
+            instance.transfers.add_failed(instance.sop_class_uid, reason)
             return StoreStatus.SOP_CLASS_NOT_SUPPORTED
         self._record(instance, file, disposition, is_altered=is_altered)
         return StoreStatus.SUCCESS
@@ -176,6 +184,7 @@ class Intake:
             # An older copy was removed for its age between the two; the sender keeps its own.
             raise TransientError("archive: the file was removed while it came again")
         INSTANCES.labels(answer=outcome.value).inc()
+        instance.transfers.add_stored(instance.sop_class_uid, outcome)
         INSTANCE_BYTES.inc(archived.size if outcome is not RecordOutcome.REPEATED else 0)
         is_odd = outcome in {RecordOutcome.CONFLICTING, RecordOutcome.NOT_PERMITTED}
         write_log = _log.warning if is_odd else _log.info
@@ -195,6 +204,8 @@ class Intake:
         match error:
             case InputError():
                 self._count_refusal(instance, Reason.DATA_SET_INVALID)
+                reason = Reason.DATA_SET_INVALID.value
+                instance.transfers.add_failed(instance.sop_class_uid, reason)
                 _log.warning("instance_not_readable", error=str(error), **_log_fields(instance))
                 is_mismatch = isinstance(error, MismatchError)
                 return (
@@ -208,6 +219,7 @@ class Intake:
                 text = describe_without_quoting(error)
         if isinstance(error, StorageFullError):
             self._count_refusal(instance, Reason.STORAGE_FULL)
+        instance.transfers.add_failed(instance.sop_class_uid, "not stored: " + type(error).__name__)
         _log.error("instance_not_stored", error=text, **_log_fields(instance))
         may_succeed_later = isinstance(error, (TransientError, OSError))
         return StoreStatus.OUT_OF_RESOURCES if may_succeed_later else StoreStatus.CANNOT_UNDERSTAND

@@ -4,7 +4,7 @@ The tracker implements it in SQL. Every method may raise `TransientError` (the d
 or busy); the receiver then answers with a failure, so that the sender keeps its copy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -76,6 +76,23 @@ class RecordOutcome(StrEnum):
     """The same, from a peer that may not replace the instance: it is kept, and does not count."""
 
 
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What one association brought of one study, either what was stored of it or what was not."""
+
+    association: PeerAssociation
+    study_uid: str
+    """Empty where no data set could be read so far."""
+    instances: Mapping[str, int]
+    """How many, by SOP class."""
+    action: str
+    """C, R, U: whether copies were made, held already, or altered (PS3.15 A.5.3.7)."""
+    reasons: tuple[str, ...] = ()
+    """Why they were not stored; empty where they were."""
+    was_requested: bool = False
+    """Whether this node had asked for some of them."""
+
+
 class RefusalKind(StrEnum):
     """What was refused."""
 
@@ -136,8 +153,10 @@ class Ledger(Protocol):
     def record_association_start(self, association: PeerAssociation) -> None:
         """Record that a peer may deliver instances from now on; repeating it changes nothing."""
 
-    def record_association_end(self, association_id: str, at: datetime) -> None:
-        """Record that an association ended, in whatever way; repeating it changes nothing."""
+    def record_association_end(
+        self, association_id: str, at: datetime, transfers: Sequence[Transfer] = ()
+    ) -> None:
+        """Record that an association ended, in whatever way, and what it had brought."""
 
     def record_refusals(self, refusals: Sequence[Refusal]) -> None:
         """Add refusals to those recorded, in one transaction; counts of equal ones add up."""

@@ -301,6 +301,7 @@ class Receiver:
             event,
             opened.peer,
             opened.caller,
+            opened.transfers,
             was_requested=self._has_requested(event.request, opened),
         )
         if instance is None:
@@ -312,6 +313,8 @@ class Receiver:
     def _store(self, opened: OpenAssociation, instance: ReceivedInstance) -> int:
         if not self._record_start(opened):
             instance.spool_path.unlink(missing_ok=True)
+            instance.transfers.begin(was_requested=instance.was_requested)
+            instance.transfers.add_failed(instance.sop_class_uid, "the database was away")
             return StoreStatus.OUT_OF_RESOURCES
         return self._intake.store(instance)
 
@@ -357,6 +360,8 @@ class Receiver:
             self._intake.refusals.add_refusal(
                 RefusalKind.ASSOCIATION, Reason.ASSOCIATION_BROKEN, ended.caller, now
             )
+            ended.transfers.begin(was_requested=False)
+            ended.transfers.add_failed("", Reason.ASSOCIATION_BROKEN.value)
         _log.info(
             "association_closed",
             association_id=ended.peer.association_id,
@@ -364,8 +369,9 @@ class Receiver:
             released=association.is_released,
             broken=is_broken,
         )
-        if ended.is_recorded:
-            self._housekeeping.queue_association_end(ended.peer.association_id, now)
+        transfers = ended.transfers.list_transfers(ended.peer)
+        if ended.is_recorded or transfers:
+            self._housekeeping.queue_association_end(ended.peer.association_id, now, transfers)
 
 
 def _class_uid(context: PresentationContext) -> str:

@@ -12,13 +12,19 @@ from pynetdicom.events import Event
 from secondread.accept.intake import Intake, ReceivedInstance, StoreStatus
 from secondread.accept.ledger import PeerAssociation
 from secondread.accept.refusal_counts import Caller
+from secondread.accept.transfers import TransferCount
 
 StoreHandler = Callable[[Event], int]
 """Answers pynetdicom's event of a C-STORE request with a status."""
 
 
 def read_store_request(
-    event: Event, association: PeerAssociation, caller: Caller, *, was_requested: bool
+    event: Event,
+    association: PeerAssociation,
+    caller: Caller,
+    transfers: TransferCount,
+    *,
+    was_requested: bool,
 ) -> ReceivedInstance | None:
     """Return the instance of a request, its data set in the spool; None without a data set."""
     request = event.request
@@ -34,6 +40,7 @@ def read_store_request(
         association=association,
         caller=caller,
         was_requested=was_requested,
+        transfers=transfers,
     )
 
 
@@ -60,10 +67,10 @@ class RetrievalReceiver:
         """
         ledger, clock = self.intake.ledger, self.intake.clock
         peer = PeerAssociation(f"own-{secrets.token_hex(8)}", ae_title, host, clock())
-        caller = Caller(ae_title, self.ae_title, host)
+        caller, transfers = Caller(ae_title, self.ae_title, host), TransferCount()
 
         def on_store(event: Event) -> int:
-            instance = read_store_request(event, peer, caller, was_requested=True)
+            instance = read_store_request(event, peer, caller, transfers, was_requested=True)
             if instance is None:
                 return StoreStatus.CANNOT_UNDERSTAND
             return self.intake.store(instance)
@@ -72,5 +79,6 @@ class RetrievalReceiver:
         try:
             yield on_store
         finally:
-            ledger.record_association_end(peer.association_id, clock())
+            ended = transfers.list_transfers(peer)
+            ledger.record_association_end(peer.association_id, clock(), ended)
             self.intake.refusals.flush(ledger.record_refusals)

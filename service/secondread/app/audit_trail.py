@@ -5,7 +5,6 @@ syslog server in order, and again after a restart. What finds no room is counted
 raised.
 """
 
-import os
 import socket
 import threading
 import time
@@ -16,15 +15,16 @@ from types import TracebackType
 
 from secondread import log
 from secondread.accept.ledger import Refusal
-from secondread.app.node import Node
-from secondread.audit import AuditEvent, AuditKind, Record, write_message
+from secondread.app.node import Node, make_journal
+from secondread.app.settings_watch import describe_changes, describe_place, flatten_settings
+from secondread.app.syslog import describe_fault, make_syslog_line, send_to_syslog
+from secondread.audit import AuditEvent, AuditKind, Record
 from secondread.clock import utc_now
-from secondread.errors import SettingsError, TransientError, describe_without_quoting
+from secondread.errors import TransientError, describe_without_quoting
 from secondread.metrics import AUDIT_EVENTS_LOST
 from secondread.reasons import Reason
-from secondread.settings import CallTlsSettings, SyslogSettings, SyslogTransport
-from secondread.tls import get_client_context
-from secondread.track.audit_messages import AuditMessage
+from secondread.send.pauses import compute_pause
+from secondread.settings import SyslogSettings
 
 _log = log.get_logger(__name__)
 
@@ -34,9 +34,14 @@ MOST_WAITING = 10_000
 _BATCH = 200
 _PAUSE_SECONDS = 1.0
 _CLEAN_SECONDS = 3600.0
-_SYSLOG_SECONDS = 5.0
+_ADOPT_SECONDS = 30.0
+_LONGEST_PAUSE_SECONDS = 60.0
+_GONE = timedelta(seconds=120)
+"""After so long without a heartbeat, others send on what a process has left."""
 
-_PRIORITY = 85  # facility 10 (security), severity 5 (notice): PS3.15 A.6
+STOP_SECONDS = 5.0
+"""How long the last events may take to be recorded."""
+
 _TURNED_AWAY = frozenset(
     {
         Reason.CALLING_AE_UNKNOWN,
@@ -46,44 +51,10 @@ _TURNED_AWAY = frozenset(
     }
 )
 
+TRAIL_STOPPED = AuditKind.TRAIL_STOPPED
+
 AWAY = "audit-repository-away"
 LOST = "audit-events-lost"
-
-
-def make_syslog_line(message: AuditMessage, host: str) -> bytes:
-    """Return a message as syslog has it (RFC 5424; PS3.15 A.6: APP-NAME, MSGID, a UTF-8 mark)."""
-    at = message.at.isoformat(timespec="milliseconds")
-    head = f"<{_PRIORITY}>1 {at} {host[:255]} secondread - DICOM+RFC3881 - "
-    return head.encode("ascii", "replace") + b"\xef\xbb\xbf" + message.message.encode()
-
-
-def send_to_syslog(lines: Sequence[bytes], syslog: SyslogSettings) -> None:
-    """Send lines to a syslog server: UDP (RFC 5426), or counted octets over TCP or TLS (RFC 5425).
-
-    Raises
-    ------
-    OSError
-        It could not be reached, or its certificate not be checked. Over UDP nobody notices; over
-        TCP what was taken may be lost.
-    """
-    address = syslog.host, syslog.port
-    if syslog.transport is SyslogTransport.UDP:
-        (family, _, _, _, target), *_ = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)
-        with socket.socket(family, socket.SOCK_DGRAM) as datagrams:
-            for line in lines:
-                datagrams.sendto(line, target)
-        return
-    with socket.create_connection(address, timeout=_SYSLOG_SECONDS) as plain:
-        framed = b"".join(b"%d %b" % (len(line), line) for line in lines)
-        if syslog.transport is SyslogTransport.TCP:
-            plain.sendall(framed)
-            return
-        try:
-            context = get_client_context(CallTlsSettings(trusted=syslog.trusted))
-        except SettingsError as error:
-            raise OSError(str(error)) from error
-        with context.wrap_socket(plain, server_hostname=syslog.host) as encrypted:
-            encrypted.sendall(framed)
 
 
 def record_refusals(record: Record, refusals: Sequence[Refusal]) -> None:
@@ -95,6 +66,7 @@ def record_refusals(record: Record, refusals: Sequence[Refusal]) -> None:
                 refusal.last_at,
                 refusal.calling_ae_title,
                 refusal.address,
+                words=f"turned away: {refusal.reason.value}",
             )
             record(event)
 
@@ -109,7 +81,7 @@ class AuditTrail:
     process
         Name of the process.
     send
-        Sends lines to a syslog server.
+        Sends lines to a syslog server, and returns when that has them.
     """
 
     def __init__(
@@ -118,14 +90,17 @@ class AuditTrail:
         process: str,
         send: Callable[[Sequence[bytes], SyslogSettings], None] = send_to_syslog,
     ) -> None:
-        self._settings = node.settings.audit
+        self._settings, self._all_settings = node.settings.audit, node.settings
+        self._database = node.tracker.database
+        self._database.journal = make_journal(node.settings, process)
         self._messages, self._alarms = node.tracker.audit_messages, node.tracker.alarms
-        self._source, self._process, self._send = node.settings.node.ae_title, process, send
+        self._process, self._send = process, send
         self._waiting: Queue[AuditEvent] = Queue(MOST_WAITING)
         self._batch: list[AuditEvent] = []
         self._lost = 0
+        self._have_settings_been_noted = False
         self._is_away: bool | None = None
-        self._clean_at = 0.0
+        self._failures, self._send_at, self._adopt_at, self._clean_at = 0, 0.0, 0.0, 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
 
@@ -154,7 +129,10 @@ class AuditTrail:
         """Record that it stops, and what still waits if the database takes it at once."""
         self.record(AuditEvent(AuditKind.STOPPED, utc_now(), self._process))
         self._stop.set()
-        self._thread.join(_SYSLOG_SECONDS)
+        self._thread.join(STOP_SECONDS)
+        if lost := self._waiting.qsize() + len(self._batch):
+            AUDIT_EVENTS_LOST.inc(lost)
+            _log.error("audit_events_lost", events=lost)
 
     def _run(self) -> None:
         is_last = False
@@ -176,19 +154,42 @@ class AuditTrail:
         TransientError
             The database did not answer; what waits is kept.
         """
-        syslog = self._settings.syslog
+        if not self._have_settings_been_noted:
+            self._note_settings()
+            self._have_settings_been_noted = True
         while self._fill_batch():
-            self._messages.add(self._process, self._batch, self._write, is_sent=syslog is None)
+            self._messages.add(self._batch)
             self._batch = []
         if self._lost:
-            words = "events were lost while the database was away; see the metric"
-            self._alarms.raise_alarm(LOST, self._process, words, utc_now())
+            self._report_loss(f"{self._lost} events found no room while the database was away")
             self._lost = 0
-        if syslog is not None:
+        now = time.monotonic()
+        syslog = self._settings.syslog
+        if syslog is not None and now >= self._send_at:
             self._send_on(syslog)
-        if time.monotonic() >= self._clean_at:
-            self._messages.remove_before(utc_now() - timedelta(days=self._settings.retention_days))
-            self._clean_at = time.monotonic() + _CLEAN_SECONDS
+        if now >= self._clean_at:
+            self._clean()
+            self._clean_at = now + _CLEAN_SECONDS
+
+    def _note_settings(self) -> None:
+        """Record with which settings this process was started other than the one before."""
+        document = flatten_settings(self._all_settings)
+        place = describe_place(self._all_settings, socket.gethostname())
+        before = self._messages.exchange_settings(place, document, utc_now())
+        if before is None or before == document:
+            return
+        events = describe_changes(before, document, self._process, utc_now())
+        if self._settings.enabled:
+            self._messages.add(events)
+            return
+        # The last word of a trail that was switched off is that it was.
+        enabled = self._settings.model_copy(update={"enabled": True})
+        settings = self._all_settings.model_copy(update={"audit": enabled})
+        self._database.journal = make_journal(settings, self._process)
+        try:
+            self._messages.add([event for event in events if event.kind is TRAIL_STOPPED])
+        finally:
+            self._database.journal = None
 
     def _fill_batch(self) -> bool:
         """Take events that wait into the batch; return whether it has any."""
@@ -199,19 +200,35 @@ class AuditTrail:
                 break
         return bool(self._batch)
 
-    def _write(self, event: AuditEvent, patient_id: str) -> str:
-        return write_message(event, self._source, os.getpid(), patient_id)
+    def _report_loss(self, words: str) -> None:
+        now = utc_now()
+        self._alarms.raise_alarm(LOST, self._process, f"{words}; see the metric", now)
+        self._messages.add([AuditEvent(TRAIL_STOPPED, now, self._process, words=words)])
 
     def _send_on(self, syslog: SyslogSettings) -> None:
+        if time.monotonic() >= self._adopt_at:
+            self._messages.adopt(self._process, utc_now() - _GONE)
+            self._adopt_at = time.monotonic() + _ADOPT_SECONDS
         while unsent := self._messages.list_unsent(self._process, _BATCH):
             lines = [make_syslog_line(message, socket.gethostname()) for message in unsent]
             try:
                 self._send(lines, syslog)
             except OSError as error:
-                self._note_away(type(error).__name__)
+                self._failures += 1
+                pause = compute_pause(self._failures, _LONGEST_PAUSE_SECONDS)
+                self._send_at = time.monotonic() + pause
+                self._note_away(describe_fault(error))
                 return
             self._messages.mark_sent([message.id for message in unsent])
+        self._failures = 0
         self._note_away("")
+
+    def _clean(self) -> None:
+        limit = utc_now() - timedelta(days=self._settings.retention_days)
+        missed = self._messages.remove_before(limit)
+        if missed and self._settings.syslog is not None:
+            AUDIT_EVENTS_LOST.inc(missed)
+            self._report_loss(f"{missed} messages were removed for their age before they were sent")
 
     def _note_away(self, fault: str) -> None:
         """Raise or clear the alarm about the syslog server."""

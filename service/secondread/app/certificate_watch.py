@@ -21,6 +21,7 @@ from secondread.clock import Clock, utc_now
 from secondread.errors import SettingsError, TransientError, describe_without_quoting
 from secondread.settings import Settings
 from secondread.tls import ReloadingContext, open_client_context
+from secondread.track.operations import Alarms
 from secondread.track.values import Severity
 
 _log = log.get_logger(__name__)
@@ -32,25 +33,6 @@ FILES_ALARM = "certificate-files-unusable"
 
 WATCH_SECONDS = 5.0
 """How often the files are looked at."""
-
-
-class AlarmRegister(Protocol):
-    """Where alarms are raised and cleared; both may be repeated."""
-
-    def raise_alarm(
-        self,
-        kind: str,
-        subject: str,
-        detail: str,
-        now: datetime,
-        severity: Severity = Severity.WARNING,
-        *,
-        restates: bool = False,
-    ) -> None:
-        """Raise an alarm, or give one that is raised new words and severity."""
-
-    def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:
-        """Clear it, if it is raised."""
 
 
 class CertificateWatch:
@@ -70,7 +52,7 @@ class CertificateWatch:
 
     def __init__(
         self,
-        alarms: AlarmRegister,
+        alarms: Alarms,
         uses: list[CertificateUse],
         contexts: "Mapping[str, ContextSource]",
         clock: Clock,

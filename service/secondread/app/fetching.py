@@ -9,6 +9,7 @@ from secondread.accept.intake import Intake
 from secondread.accept.refusal_counts import RefusalLog
 from secondread.accept.store_requests import RetrievalReceiver
 from secondread.app.node import Node
+from secondread.audit import Record, record_nothing
 from secondread.clock import Clock, utc_now
 from secondread.followup.priors import PriorRule
 from secondread.send.fetch import FetchWiring, FetchWorker
@@ -22,13 +23,23 @@ from secondread.track.prior_choice import FetchRules
 
 
 @contextmanager
-def run_fetcher(node: Node, worker: str) -> Iterator[DestinationWorkers]:
-    """Fetch priors in threads of their own, which it gives; the `with` block stops them."""
+def run_fetcher(
+    node: Node, worker: str, record: Record = record_nothing
+) -> Iterator[DestinationWorkers]:
+    """Fetch priors in threads of their own, which it gives; the `with` block stops them.
+
+    Parameters
+    ----------
+    node, worker
+        The node, and the name of this process.
+    record
+        Takes the events of the audit trail.
+    """
     sources = node.settings.priors.active_sources
     with ExitStack() as stack:
         if any(source.retrieve is RetrieveMethod.GET for source in sources):
             stack.enter_context(configure_process(node.archive.spool))
-        wiring = wire_fetcher(node, worker)
+        wiring = wire_fetcher(node, worker, record=record)
         workers = [FetchWorker(source, wiring) for source in sources]
         fetchers = DestinationWorkers("fetch", workers, node.settings.work.poll_seconds)
         fetchers.start()
@@ -38,7 +49,9 @@ def run_fetcher(node: Node, worker: str) -> Iterator[DestinationWorkers]:
             fetchers.ask_to_stop()
 
 
-def wire_fetcher(node: Node, worker: str, clock: Clock = utc_now) -> FetchWiring:
+def wire_fetcher(
+    node: Node, worker: str, clock: Clock = utc_now, record: Record = record_nothing
+) -> FetchWiring:
     """Return what the fetch workers of one worker process work with."""
     settings = node.settings
     # To the ledger it is a receiver of its own, whose open associations end when it starts again.
@@ -66,6 +79,7 @@ def wire_fetcher(node: Node, worker: str, clock: Clock = utc_now) -> FetchWiring
         clock=clock,
         worker=worker,
         calling_ae_title=title,
+        record=record,
     )
 
 

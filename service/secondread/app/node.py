@@ -4,10 +4,14 @@ Imports no more than that takes: commands that only ask the tracker wait for it.
 """
 
 import errno
+import os
+import socket
 from dataclasses import dataclass
 
 from secondread.accept.archive import Archive
+from secondread.app.audit_message import MessageWriter
 from secondread.app.data_folder import prepare_data_folder
+from secondread.audit import Journal
 from secondread.clock import utc_now
 from secondread.errors import DatabaseDamagedError, SettingsError, StorageFullError
 from secondread.settings import Settings
@@ -34,9 +38,29 @@ RESTORING_NAME = "restoring"
 """A file in the data folder while a backup is put into it, and after that was broken off."""
 
 
-def make_tracker(settings: Settings) -> Tracker:
+COMMAND = "command"
+"""Name of the process of a command that ends by itself, in the audit trail."""
+
+
+def make_tracker(settings: Settings, process: str = COMMAND) -> Tracker:
     """Return the tracker of a node; its database is not asked for anything yet."""
-    return Tracker(settings.tracker_url, settings.node.data_dir)
+    return Tracker(settings.tracker_url, settings.node.data_dir, make_journal(settings, process))
+
+
+def make_journal(settings: Settings, process: str) -> Journal | None:
+    """Return how a process writes the audit trail; None where the settings want none.
+
+    A command is gone before it could send what it wrote: any other process does that.
+    """
+    if not settings.audit.enabled:
+        return None
+    writer = MessageWriter.from_settings(settings, process, os.getpid(), socket.gethostname())
+    return Journal(
+        process=process,
+        sender="" if process == COMMAND else process,
+        is_sent=settings.audit.syslog is None,
+        write=writer.write,
+    )
 
 
 def check_engine_database(settings: Settings) -> None:

@@ -5,12 +5,14 @@ restored from an older backup. It is recorded as if it arrived now. A row whose 
 short is a loss that no program can repair: an alarm names the study, and a person restores it.
 """
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from secondread import log
-from secondread.accept.archive import Archive
+from secondread.accept.archive import Archive, hash_content
 from secondread.accept.classify import classify, may_be_own
 from secondread.accept.instance_file import read_received_file
 from secondread.accept.intake import check_uids
@@ -65,7 +67,7 @@ class Reconciliation:
             if stop.is_set():
                 return ArchiveDifferences(0, len(lost))
             paths.add(row.path)
-            fault = self._find_fault(row)
+            fault = self._judge(row)
             if fault is not None:
                 lost[row.study_uid] = fault
         self._update_alarms(lost)
@@ -92,6 +94,19 @@ class Reconciliation:
             while page := list_page(after):
                 yield from page
                 after = page[-1].id
+
+    def _judge(self, row: ExpectedFile) -> str | None:
+        """Return what is wrong with a row's file, also at a second look; None if nothing is."""
+        if self._find_fault(row) is None:
+            return None
+        file = self.archive.resolve_path(row.path)
+        size: int | None = None
+        with contextlib.suppress(OSError):
+            # File meta information is no part of what is stored: files with the same data set may
+            # differ in length, and one takes the place of another that was damaged.
+            if hash_content(file, PurePosixPath(row.path).parts[0]) == file.stem:
+                size = file.stat().st_size
+        return self.tracker.archive_rows.judge_loss(row, lambda: self._find_fault(row), size)
 
     def _find_fault(self, row: ExpectedFile) -> str | None:
         """Return what is wrong with a row's file; None if nothing is."""

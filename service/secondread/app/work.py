@@ -83,7 +83,8 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
         # A reading that this worker does not finish is its own after a restart, and otherwise
         # another's: by the row that stays behind, the others know of it.
         heartbeat = Heartbeat(node, name, PROCESS_KIND, is_missed=True)
-        with heartbeat, run_fetcher(node, name) as fetchers:
+        trail = AuditTrail(node, name)
+        with heartbeat, run_fetcher(node, name, trail.record) as fetchers:
             lanes.append(fetchers)
             vital = VitalThreads(
                 {
@@ -93,7 +94,7 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
                 }
             )
             with (
-                AuditTrail(node, name),
+                trail,
                 serve_probes(node, probe_port, vital.check),
                 watch_certificates(node, list_called(settings)),
             ):

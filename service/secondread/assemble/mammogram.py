@@ -203,7 +203,7 @@ class Mammogram:
 def _read_uid(ds: Dataset, keyword: str) -> str:
     value = ds.get(keyword, None)
     if not value:
-        raise HeaderError(keyword, None, "every instance has one")
+        raise HeaderError(keyword, "absent", "every instance has one")
     # Not the first of several: whoever compares it takes all of it.
     if not isinstance(value, str) or not is_uid(value):
         # Not quoted: nothing ensures that it holds no more than a UID would.

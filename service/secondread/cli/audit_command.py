@@ -1,5 +1,6 @@
 """`secondread audit`: who did what, as the audit trail has it."""
 
+import getpass
 from typing import Annotated
 
 import typer
@@ -7,7 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from secondread.audit import AuditEvent, AuditKind
 from secondread.cli.options import SettingsFile, read_settings
+from secondread.clock import utc_now
 
 app = typer.Typer(help="Who did what: the audit trail.", no_args_is_help=True, add_completion=False)
 
@@ -26,6 +29,8 @@ def list_messages(limit: Limit = 50, xml: AsXml = False, settings: SettingsFile 
     from secondread.app.node import open_node
 
     node = open_node(read_settings(settings, "audit"))
+    user, now = getpass.getuser()[:80], utc_now()
+    node.tracker.audit_messages.add([AuditEvent(AuditKind.TRAIL_READ, now, user)])
     table = Table("at", "event", "by", "from", "study", "process", "sent", box=None)
     for row in node.tracker.audit_messages.list_newest(limit):
         if xml:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from secondread.audit import AuditEvent, AuditKind, Record, record_nothing
 from secondread.clock import Clock
 from secondread.log import get_logger
 from secondread.metrics import PRIOR_ATTEMPTS
@@ -21,10 +22,11 @@ from secondread.send.fetch_queue import (
     FetchRequest,
     OfferedStudy,
 )
+from secondread.send.find import encode_identifier
 from secondread.send.outbox import AnswerKind, Callee, Cancelled
 from secondread.send.overdue import AlarmRegister
 from secondread.send.pauses import compute_lease, compute_pause
-from secondread.send.prior_query import PriorWindow
+from secondread.send.prior_query import PriorWindow, identify_studies
 from secondread.send.retrieve import RetrieveAnswer, WantedStudy
 from secondread.settings import PriorSourceSettings
 
@@ -64,6 +66,8 @@ class FetchWiring:
     """Name of the worker process, written into claims."""
     calling_ae_title: str
     """The AE title to call with."""
+    record: Record = record_nothing
+    """Takes the events of the audit trail."""
 
 
 class FetchWorker:
@@ -116,6 +120,8 @@ class FetchWorker:
 
     def _query(self, request: FetchRequest, cancelled: Cancelled) -> None:
         wiring = self._wiring
+        query = encode_identifier(identify_studies(request, wiring.window))
+        self._note(AuditKind.QUERIED, request, query=query)
         wanted = wiring.find_priors(
             self._source, wiring.calling_ae_title, request, wiring.window, cancelled
         )
@@ -124,6 +130,7 @@ class FetchWorker:
     def _retrieve(self, request: FetchRequest, cancelled: Cancelled) -> FetchFault | None:
         wiring = self._wiring
         wanted = WantedStudy(request.prior_study_uid, request.series)
+        self._note(AuditKind.RETRIEVAL_ASKED, request, study_uid=request.prior_study_uid)
         answer = wiring.retrieve_study(self._source, wanted, cancelled)
         if answer.is_refusal:
             words = f"the archive answered 0x{answer.status:04X}: {_describe_status(answer.status)}"
@@ -154,6 +161,20 @@ class FetchWorker:
             log.info("prior_reports_not_had", source=source.name, answer=error.kind.value)
         else:
             log.info("prior_reports_asked_for", source=source.name, series=len(series))
+
+    def _note(
+        self, kind: AuditKind, request: FetchRequest, study_uid: str = "", query: bytes = b""
+    ) -> None:
+        """Record in the audit trail what is asked for, before it is."""
+        event = AuditEvent(
+            kind,
+            self._wiring.clock(),
+            self._source.name,
+            study_uid=study_uid,
+            patient_id=request.patient.patient_id,
+            query=query,
+        )
+        self._wiring.record(event)
 
     def _note_answer(self) -> None:
         if self._fruitless >= _ALARM_AFTER:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.dsutils import encode
 from pynetdicom.presentation import build_context
 
 from secondread.element_values import decode_values
@@ -131,6 +132,11 @@ def make_identifier(level: str, **keys: object) -> Dataset:
     for keyword, value in keys.items():
         setattr(identifier, keyword, value)
     return identifier
+
+
+def encode_identifier(identifier: Dataset) -> bytes:
+    """Return an identifier in Implicit VR Little Endian, as the audit trail has it."""
+    return encode(identifier, is_implicit_vr=True, is_little_endian=True) or b""
 
 
 def _shows(call: Call, study_uid: str, instance: AwaitedInstance) -> bool:

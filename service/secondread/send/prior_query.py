@@ -58,7 +58,7 @@ def find_priors(
     """
     with open_association(callee, calling_ae_title, [FIND_CONTEXT], cancelled=cancelled) as call:
         seconds = 4 * callee.timeout_seconds
-        answers = collect_matches(call, _identify_studies(request, window), _MOST_STUDIES, seconds)
+        answers = collect_matches(call, identify_studies(request, window), _MOST_STUDIES, seconds)
         # What is held without a view in scope, a report for example, does not count as held.
         held = {study.study_uid: study for study in request.held_studies}
         read = [_read_study(answer, request, window) for answer in answers]
@@ -87,7 +87,8 @@ def _choose_doubtful(
     return [OfferedStudy(study, is_doubtful=True) for study in chosen]
 
 
-def _identify_studies(request: FetchRequest, window: PriorWindow) -> Dataset:
+def identify_studies(request: FetchRequest, window: PriorWindow) -> Dataset:
+    """Return the identifier of the query for a patient's earlier mammograms."""
     latest = request.study_date - window.rule.minimum_age
     earliest = request.study_date - window.maximum_age
     patient = request.patient

@@ -13,9 +13,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from secondread.audit import AuditEvent, AuditKind
 from secondread.errors import InputError
 from secondread.log import get_logger
 from secondread.settings import Role
+from secondread.track.audit_rows import add_audit_event
 from secondread.track.database import TrackerPart, insert_if_new
 from secondread.track.tables import LoginLinkRow, WebSessionRow, WebTokenRow, from_row
 
@@ -70,6 +72,7 @@ class Access(TrackerPart):
             # Of two processes that start at the same moment, one makes it.
             if not insert_if_new(session, WebTokenRow, values):
                 return False
+            _record_change(session, "the first token was made", FIRST_TOKEN, now)
             keep(token)
         return True
 
@@ -87,6 +90,7 @@ class Access(TrackerPart):
         with self._database.begin_write() as session:
             if not insert_if_new(session, WebTokenRow, _describe_token(name, role, token, by, now)):
                 raise InputError(f"there is, or was, a token {name!r}: choose another name")
+            _record_change(session, f"a token was made: {name}, {role.value}", by, now)
         log.info("web_token_made", token=name, role=role.value, by=by)
         return token
 
@@ -115,6 +119,7 @@ class Access(TrackerPart):
             if number is None:
                 raise InputError(f"no token {name!r} is in force")
             session.execute(delete(WebSessionRow).where(WebSessionRow.token == number))
+            _record_change(session, f"a token was revoked: {name}", by, now)
         log.info("web_token_revoked", token=name, by=by)
 
     def find_token(self, token: str) -> KnownCaller | None:
@@ -167,6 +172,7 @@ class Access(TrackerPart):
                     digest=_digest(code), name=name, role=role, expires_at=now + LINK_LIFETIME
                 )
             )
+            _record_change(session, f"a link that signs in was made: {role.value}", name, now)
         return code
 
     def take_link(self, code: str, now: datetime) -> KnownCaller | None:
@@ -179,6 +185,11 @@ class Access(TrackerPart):
         with self._database.begin_write() as session:
             row = session.execute(take).one_or_none()
             return None if row is None else KnownCaller(row.name, row.role)
+
+
+def _record_change(session: Session, words: str, by: str, now: datetime) -> None:
+    event = AuditEvent(AuditKind.ACCESS_CHANGED, now, by, words=words)
+    add_audit_event(session, event)
 
 
 def _make_secret() -> str:

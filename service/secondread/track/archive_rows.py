@@ -1,9 +1,9 @@
 """What the archive holds by the database: every file that some row names."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from secondread.track.database import TrackerPart
@@ -17,10 +17,14 @@ from secondread.track.tables import (
     PriorFindingRow,
     RevisionRow,
     StoredAnswerRow,
+    StudyRow,
     from_row,
 )
 
 _PAGE = 1000
+
+_STORED = (InstanceRow, OtherObjectRow, OutboxObjectRow)
+"""The tables whose rows name a file each, with its length."""
 
 
 class NamedFile(NamedTuple):
@@ -44,9 +48,42 @@ class ArchiveRows(TrackerPart):
             rows = session.scalars(page.order_by(OutboxObjectRow.id).limit(limit))
             return [from_row(ExpectedFile, row) for row in rows]
 
+    def judge_loss(
+        self, row: ExpectedFile, find_fault: Callable[[], str | None], size: int | None
+    ) -> str | None:
+        """Look again at a file that seemed lost, while nobody can remove or replace it.
+
+        Objects are removed and instances recorded while their study is locked: what was seen may
+        have been the middle of that.
+
+        Parameters
+        ----------
+        row
+            What names the file.
+        find_fault
+            Returns what is wrong with the file now; None if nothing is.
+        size
+            The file's, where its content is right whatever the rows say; they are corrected.
+
+        Returns
+        -------
+        str or None
+            What is wrong; None if nothing is, or no row names the file any more.
+        """
+        with self._database.begin_write() as session:
+            session.get(StudyRow, row.study_uid, with_for_update=True)
+            if size is not None:
+                for table in _STORED:
+                    right = update(table).where(table.path == row.path)
+                    session.execute(right.values(size_bytes=size))
+                return None
+            named = (select(table.id).where(table.path == row.path).limit(1) for table in _STORED)
+            is_named = any(session.scalar(question) is not None for question in named)
+            return find_fault() if is_named else None
+
     def list_files(self) -> Iterator[NamedFile]:
         """Yield every file, those first without which others cannot be made; some repeatedly."""
-        for table in (InstanceRow, OtherObjectRow, OutboxObjectRow):
+        for table in _STORED:
             yield from self._list_stored(table)
         for findings in (FindingRow, PriorFindingRow):
             yield from self._list_crops(findings)

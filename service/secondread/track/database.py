@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -33,6 +33,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from secondread.audit import Journal
 from secondread.errors import (
     DatabaseDamagedError,
     InputError,
@@ -49,7 +50,7 @@ long for its A700, and most give up after 30 s."""
 MIGRATION_SECONDS = 60
 """The same for a migration, which another process may be at."""
 
-_POSTGRESQL_NETWORK = {
+POSTGRESQL_NETWORK: Final = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -58,6 +59,13 @@ _POSTGRESQL_NETWORK = {
 }
 """A server that is gone without a word is noticed after some ten seconds, not after minutes. In
 seconds, the last in milliseconds; see libpq's connection parameters."""
+
+ANSWER_SECONDS = 15
+"""How long the answer to a statement may take on PostgreSQL, the wait for a lock included: a server
+that is stopped acknowledges what it is sent and never answers."""
+
+MIGRATION_ANSWER_SECONDS = 3600
+"""The same for a migration, whose statements may go through whole tables."""
 
 IDLE_SECONDS = 10
 """How long a process may leave a transaction alone before the server ends it, and its locks with
@@ -75,9 +83,16 @@ _SESSION = {
 
 _WRITES = "secondread_writes"
 
+JOURNAL = "journal"
+"""Where a session that writes has how the audit trail is written."""
+
 
 def open_engine(
-    url: str, *, foreign_keys: bool = True, busy_seconds: float | None = None
+    url: str,
+    *,
+    foreign_keys: bool = True,
+    busy_seconds: float | None = None,
+    answer_seconds: float | None = None,
 ) -> Engine:
     """Return an engine for a URL; no connection is made yet.
 
@@ -93,6 +108,8 @@ def open_engine(
         one would take the rows that refer to it along.
     busy_seconds
         How long to wait for another process's transaction; None for `BUSY_SECONDS`.
+    answer_seconds
+        How long the answer to a statement may take; None for `ANSWER_SECONDS`.
 
     Raises
     ------
@@ -101,25 +118,44 @@ def open_engine(
     """
     if busy_seconds is None:
         busy_seconds = BUSY_SECONDS
+    if answer_seconds is None:
+        answer_seconds = ANSWER_SECONDS
     try:
         backend = make_url(url).get_backend_name()
         if backend == "sqlite":
             return _open_sqlite(url, foreign_keys=foreign_keys, busy_seconds=busy_seconds)
         if backend == "postgresql":
+            # The driver is loaded where it is used: it takes a while.
+            from secondread.track.bounded_connection import bound_answers
+
             session = {**_SESSION, "lock_timeout": f"{1000 * busy_seconds:.0f}ms"}
             options = " ".join(f"-c {key}={value}" for key, value in session.items())
-            return create_engine(
+            engine = create_engine(
                 url,
                 pool_pre_ping=True,
                 hide_parameters=True,
-                connect_args={**_POSTGRESQL_NETWORK, "options": options},
+                connect_args={**POSTGRESQL_NETWORK, "options": options},
             )
+            bound_answers(engine, answer_seconds)
+            return engine
     except (ArgumentError, NoSuchModuleError) as error:
         # The URL itself may hold a password, so it is not repeated.
         raise SettingsError(
             f"database.url: {type(error).__name__}, not an SQLAlchemy URL"
         ) from None
     raise SettingsError(f"database.url: {backend} is neither sqlite nor postgresql")
+
+
+def hide_password(url: str) -> str:
+    """Return a URL without its password; of what is no URL, nothing.
+
+    >>> hide_password("postgresql+psycopg://me:secret@host/name")
+    'postgresql+psycopg://me:***@host/name'
+    """
+    try:
+        return make_url(url).render_as_string(hide_password=True) if url else ""
+    except ArgumentError:
+        return "..."
 
 
 def _open_sqlite(url: str, *, foreign_keys: bool, busy_seconds: float) -> Engine:
@@ -286,10 +322,13 @@ class Database:
     ----------
     url
         SQLAlchemy URL.
+    journal
+        How the audit trail is written; None where there is none.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, journal: Journal | None = None) -> None:
         self.url = url
+        self.journal = journal
         self._engine = open_engine(url)
         self._reader = _for_reading(self._engine)
         self._writer = with_write_lock(self._engine)
@@ -326,7 +365,7 @@ class Database:
             translate_driver_errors(),
             self._turn,
             self._watch_lock(waiting_since),
-            Session(self._writer, expire_on_commit=False) as session,
+            Session(self._writer, expire_on_commit=False, info={JOURNAL: self.journal}) as session,
             session.begin(),
         ):
             yield session

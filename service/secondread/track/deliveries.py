@@ -23,6 +23,7 @@ from secondread.track.delivery_rows import (
 )
 from secondread.track.states import DeliveryEvent, DeliveryState, step_delivery
 from secondread.track.tables import DeliveryRow, OutboxObjectRow, draw_claim
+from secondread.track.transfer_rows import add_sent
 
 
 class Deliveries:
@@ -83,6 +84,7 @@ class Deliveries:
                 if delivery.state is not DeliveryState.DELIVERED:
                     prove(delivery, proof, now)
                     delivery.last_status = answer.status
+            add_sent(session, batch, answers, now)
 
     def record_stored(
         self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime
@@ -99,6 +101,7 @@ class Deliveries:
                 delivery.proof_asked = 0
                 delivery.last_status, delivery.last_error = answer.status, None
                 delivery.release()
+            add_sent(session, batch, answers, now)
 
     def record_duplicates(
         self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime
@@ -110,6 +113,7 @@ class Deliveries:
                     leave_unproven(delivery)
                     delivery.stored_at = now
                     delivery.last_status, delivery.last_error = answer.status, None
+            add_sent(session, batch, answers, now)
 
     def record_failed(
         self,
@@ -135,6 +139,7 @@ class Deliveries:
                 delivery.last_status = answer.status
                 delivery.last_error = f"{answer.kind.value}: {answer.detail}"[:LONGEST_ERROR]
                 delivery.release()
+            add_sent(session, batch, answers, now)
 
     def find_backlog(self, destination: str) -> Backlog | None:
         """Return what waits that a live destination never stored; None where nothing does."""

@@ -5,9 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from secondread.audit import AuditEvent, AuditKind
 from secondread.errors import InputError
 from secondread.log import get_logger
 from secondread.settings import DestinationMode
+from secondread.track.audit_rows import add_audit_event
 from secondread.track.database import TrackerPart, insert_if_new
 from secondread.track.tables import DestinationChangeRow, DestinationRow
 
@@ -54,6 +56,9 @@ class Destinations(TrackerPart):
             if destination.mode is mode:
                 return False
             session.add(_make_change(name, destination.mode, mode, by, now))
+            words = f"destination {name}: {destination.mode.value} -> {mode.value}"
+            event = AuditEvent(AuditKind.DESTINATION_CHANGED, now, by, words=words)
+            add_audit_event(session, event)
             destination.mode, destination.changed_by, destination.changed_at = mode, by, now
         log.info("destination_mode_changed", destination=name, mode=mode.value, by=by)
         return True

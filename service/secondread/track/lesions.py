@@ -9,11 +9,13 @@ from sqlalchemy import ColumnElement, and_, func, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from secondread.assemble.mammogram import PatientKey
+from secondread.audit import AuditEvent, AuditKind
 from secondread.errors import InputError
 from secondread.findings.changes import ChangeKind
 from secondread.followup.lesion_identity import TrackedFinding
 from secondread.followup.timeline import LesionAbsence, LesionHistory, Sighting, build_histories
 from secondread.geometry import PointPx
+from secondread.track.audit_rows import add_audit_event
 from secondread.track.database import TrackerPart
 from secondread.track.identities import load_known_identities
 from secondread.track.patients import look_up_patient
@@ -130,6 +132,9 @@ class Lesions(TrackerPart):
                     recorded_by=by,
                 )
             )
+            words = f"assessment of breast {side}: {category or 'withdrawn'}"
+            event = AuditEvent(AuditKind.ASSESSED, now, by, study_uid=study_uid, words=words)
+            add_audit_event(session, event)
 
 
 def _make_finding(image: str, document: Mapping[str, Any], lesion: str) -> TrackedFinding:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, inspect, text
 
 from secondread.errors import SettingsError
 from secondread.track.database import (
+    MIGRATION_ANSWER_SECONDS,
     MIGRATION_SECONDS,
     open_engine,
     translate_driver_errors,
@@ -66,7 +67,12 @@ def upgrade_database(url: str) -> None:
     """
     if read_version(url) == NEWEST_VERSION:
         return
-    engine = open_engine(url, foreign_keys=False, busy_seconds=MIGRATION_SECONDS)
+    engine = open_engine(
+        url,
+        foreign_keys=False,
+        busy_seconds=MIGRATION_SECONDS,
+        answer_seconds=MIGRATION_ANSWER_SECONDS,
+    )
     try:
         with translate_driver_errors(), with_write_lock(engine).begin() as connection:
             if connection.dialect.name == "postgresql":

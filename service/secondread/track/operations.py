@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 
 from secondread.accept.ledger import Refusal
 from secondread.accept.refusal_counts import OTHERS
+from secondread.audit import AuditEvent, AuditKind
 from secondread.log import get_logger
+from secondread.track.audit_rows import add_audit_event
 from secondread.track.database import TrackerPart, insert_if_new
 from secondread.track.tables import AlarmRow, ProcessRow, RefusalRow, as_columns
 from secondread.track.values import ProcessIdentity, Severity
@@ -189,6 +191,11 @@ class Alarms(TrackerPart):
         )
         with self._database.begin_write() as session:
             kinds = tuple(sorted(session.scalars(clear)))
+            if kinds:
+                words = f"acknowledged: {', '.join(kinds)}"
+                done = AuditKind.ALARM_ACKNOWLEDGED
+                event = AuditEvent(done, now, by, study_uid=study_uid, words=words)
+                add_audit_event(session, event)
         for kind in kinds:
             log.info("alarm_acknowledged", kind=kind, subject=study_uid, by=by)
         return kinds

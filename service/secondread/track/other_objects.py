@@ -12,6 +12,8 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from secondread.accept.ledger import RecordOutcome, StoredInstance
+from secondread.audit import AuditEvent, AuditKind
+from secondread.track.audit_rows import add_audit_event
 from secondread.track.database import TrackerPart
 from secondread.track.operations import OWN_ALTERED, clear_alarm_in, raise_alarm_in
 from secondread.track.summaries import ExpectedFile
@@ -27,12 +29,14 @@ def add_object(session: Session, study: StudyRow, instance: StoredInstance) -> R
     if instance.is_altered:
         text = "objects of this node come back with another content; they are stored and not used"
         raise_alarm_in(session, OWN_ALTERED, peer, text, now)
+        _record_alteration(session, instance)
     known = session.scalars(
         select(OtherObjectRow).where(OtherObjectRow.sop_instance_uid == instance.sop_instance_uid)
     ).all()
     same = next((row for row in known if row.sha256 == instance.sha256), None)
     if same is not None:
         same.arrived_at = now  # the time until it is removed begins anew
+        same.size_bytes = instance.size  # its file may have been damaged, and replaced now
         return RecordOutcome.REPEATED
     row = OtherObjectRow(
         **as_columns(instance, *_COLUMNS_OF_OTHER_NAMES),
@@ -43,6 +47,20 @@ def add_object(session: Session, study: StudyRow, instance: StoredInstance) -> R
     )
     session.add(row)
     return RecordOutcome.CONFLICTING if known else RecordOutcome.NEW
+
+
+def _record_alteration(session: Session, instance: StoredInstance) -> None:
+    peer, now = instance.association, instance.received_at
+    words = "sent an object under a UID of this node, with another content; it is not used"
+    event = AuditEvent(
+        AuditKind.OWN_ALTERED,
+        now,
+        peer.calling_ae_title,
+        peer.address,
+        instance.study_uid,
+        words=words,
+    )
+    add_audit_event(session, event)
 
 
 class OtherObjects(TrackerPart):

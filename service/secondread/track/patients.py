@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session, aliased
 
 from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
+from secondread.audit import AuditEvent, AuditKind
 from secondread.errors import InputError
 from secondread.log import get_logger
+from secondread.track.audit_rows import add_audit_event
 from secondread.track.change_rights import OWN_ALONE, ChangeRights
 from secondread.track.database import TrackerPart, insert_if_new
 from secondread.track.fetch_rows import forget_doubtful_offers
@@ -178,6 +180,7 @@ class Patients(TrackerPart):
                     merged_by=by,
                 )
             )
+            _record_merge(session, source, target, by, now)
             session.flush()
             due = take_back_images(session, target.id, rights, revisions, now)
             due += _revise(session, target.id, now, revisions, fetching)
@@ -208,12 +211,36 @@ class Patients(TrackerPart):
                 raise InputError("the patient is not known; see: secondread patients list")
             session.refresh(patient, with_for_update=True)
             identities = confirm_identities(session, patient.id, by, now)
+            words = "all names and birth dates known under the ID are confirmed as one patient's"
+            _record_change(session, patient, words, by, now)
             forget_doubtful_offers(session, patient.id)
             session.flush()
             due = take_back_images(session, patient.id, rights, revisions, now)
             due += _revise(session, patient.id, now, revisions, fetching)
         log.info("patient_confirmed", identities=identities, by=by)
         return ConfirmResult(identities, tuple(sorted(set(due))))
+
+
+def _record_merge(
+    session: Session, merged: PatientRow, into: PatientRow, by: str, now: datetime
+) -> None:
+    """Record a merge in the audit trail, for each of the two patients."""
+    _record_change(session, merged, f"merged into {into.patient_id}", by, now, action="D")
+    _record_change(session, into, f"{merged.patient_id} was merged into it", by, now)
+
+
+def _record_change(
+    session: Session, patient: PatientRow, words: str, by: str, now: datetime, action: str = "U"
+) -> None:
+    event = AuditEvent(
+        AuditKind.PATIENT_CHANGED,
+        now,
+        by,
+        patient_id=patient.patient_id,
+        words=words,
+        action=action,
+    )
+    add_audit_event(session, event)
 
 
 def _lock_both(

@@ -18,8 +18,10 @@ from secondread.accept.ledger import (
     RecordOutcome,
     Refusal,
     StoredInstance,
+    Transfer,
 )
 from secondread.assemble.due import DueRules
+from secondread.audit import AuditEvent, AuditKind
 from secondread.reasons import Reason
 from secondread.track.arrival_rows import (
     add_instance,
@@ -28,6 +30,7 @@ from secondread.track.arrival_rows import (
     open_association,
     open_study,
 )
+from secondread.track.audit_rows import add_audit_event
 from secondread.track.change_rights import OWN_ALONE, ChangeRights, Sender
 from secondread.track.database import Database
 from secondread.track.fetch_rows import note_arrival, was_requested
@@ -58,6 +61,7 @@ from secondread.track.tables import (
     StudyRow,
     from_row,
 )
+from secondread.track.transfer_rows import add_cut_off, add_received
 from secondread.track.values import StudyChange
 
 
@@ -93,6 +97,7 @@ class ReceiverLedger:
     def record_receiver_start(self, at: datetime) -> None:
         """Delete the associations that this receiver had open when it died."""
         with self._database.begin_write() as session:
+            add_cut_off(session, self._receiver, at)
             session.execute(
                 delete(OpenAssociationRow).where(
                     OpenAssociationRow.receiver == self._receiver,
@@ -129,6 +134,8 @@ class ReceiverLedger:
             withheld = self._find_withholding_reason(instance, versions, is_prior=is_prior)
             same = next((row for row in versions if row.sha256 == instance.sha256), None)
             others = [row for row in versions if row is not same]
+            if same is not None:
+                same.size_bytes = instance.size  # its file may have been damaged, and replaced now
             if same is not None and (withheld is not None or same.withheld is None):
                 self._repeat(session, study, same, instance, header, is_prior=is_prior)
                 return RecordOutcome.REPEATED
@@ -206,9 +213,12 @@ class ReceiverLedger:
         with self._database.begin_write() as session:
             open_association(session, association, self._receiver)
 
-    def record_association_end(self, association_id: str, at: datetime) -> None:
-        """Note that an association ended."""
+    def record_association_end(
+        self, association_id: str, at: datetime, transfers: Sequence[Transfer] = ()
+    ) -> None:
+        """Note that an association ended, and what it had brought."""
         with self._database.begin_write() as session:
+            add_received(session, transfers, at)
             session.execute(
                 delete(OpenAssociationRow).where(OpenAssociationRow.id == association_id)
             )
@@ -274,6 +284,8 @@ class ReceiverLedger:
         if not_permitted:
             images = len(not_permitted)
             report_refused_change(session, study.study_uid, StudyChange.REJECT, sender, images, now)
+        if withdrawn:
+            add_audit_event(session, _describe_withdrawal(study.study_uid, sender, withdrawn, now))
         # A report stays right when the retention of its images has expired.
         if withdrawn and not (note.is_expiry and study.revision):
             event, cause = StudyEvent.INSTANCE_REJECTED, Cause.REJECTION
@@ -292,6 +304,13 @@ class ReceiverLedger:
 
 def _get_sender(instance: StoredInstance) -> Sender:
     return Sender(instance.association.calling_ae_title, instance.association.address)
+
+
+def _describe_withdrawal(
+    study_uid: str, sender: Sender, withdrawn: Sequence[object], now: datetime
+) -> AuditEvent:
+    words = f"images withdrawn by a rejection note: {len(withdrawn)}"
+    return AuditEvent(AuditKind.WITHDRAWN, now, sender.peer, sender.address, study_uid, words=words)
 
 
 def _name_outcome(others: Sequence[InstanceRow]) -> RecordOutcome:

@@ -7,8 +7,10 @@ from sqlalchemy.orm import Session
 
 from secondread import metrics
 from secondread.accept.refusal_counts import make_printable
+from secondread.audit import AuditEvent, AuditKind
 from secondread.log import get_logger
 from secondread.reasons import Reason
+from secondread.track.audit_rows import add_audit_event
 from secondread.track.change_rights import Sender
 from secondread.track.operations import CHANGE_NOT_PERMITTED, raise_alarm_in
 from secondread.track.summaries import RefusedChange
@@ -47,6 +49,15 @@ def report_refused_change(
         "it sent again"
     )
     raise_alarm_in(session, CHANGE_NOT_PERMITTED, study_uid, detail, now, restates=True)
+    event = AuditEvent(
+        AuditKind.CHANGE_REFUSED,
+        now,
+        sender.peer,
+        sender.address,
+        study_uid,
+        words=f"tried to {change.value} {counted}; nothing was changed",
+    )
+    add_audit_event(session, event)
     metrics.CHANGES_REFUSED.labels(change=change.value).inc(images)
     log.warning(
         "change_not_permitted",

@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from secondread.assemble.due import DueRules
+from secondread.audit import Journal
 from secondread.settings import AssembleSettings
 from secondread.track.access import Access
 from secondread.track.archive_rows import ArchiveRows
@@ -50,10 +51,12 @@ class Tracker:
         SQLAlchemy URL of a database that `track.migrate.upgrade` has brought up to date.
     outbox_dir
         The folder that the outbox's paths are relative to.
+    journal
+        How the audit trail is written; None where there is none.
     """
 
-    def __init__(self, url: str, outbox_dir: Path) -> None:
-        self.database = Database(url)
+    def __init__(self, url: str, outbox_dir: Path, journal: Journal | None = None) -> None:
+        self.database = Database(url, journal)
         self.outbox_dir = outbox_dir
         self.studies = Studies(self.database)
         self.results = Results(self.database)

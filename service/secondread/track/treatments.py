@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session
 
 from secondread.assemble.due import DueRules
 from secondread.assemble.mammogram import PatientKey
+from secondread.audit import AuditEvent, AuditKind
 from secondread.errors import InputError
+from secondread.track.audit_rows import add_audit_event
 from secondread.track.database import TrackerPart
 from secondread.track.identities import load_known_identities
 from secondread.track.patients import ensure_patient, look_up_patient
@@ -147,6 +149,15 @@ def _record_change(
     session: Session, row: TreatmentRow, now: datetime, by: str, *, added: bool
 ) -> None:
     """Add the audit row of a treatment that was added or is about to be removed."""
+    patient = session.get_one(PatientRow, row.patient)
+    event = AuditEvent(
+        AuditKind.PATIENT_CHANGED,
+        now,
+        by,
+        patient_id=patient.patient_id,
+        words="a treatment was recorded" if added else "a treatment was struck out",
+    )
+    add_audit_event(session, event)
     session.add(
         TreatmentChangeRow(
             patient=row.patient,

@@ -59,7 +59,7 @@ def make_app(
     record
         Takes the events of the audit trail.
     """
-    pages = Pages(tracker, archive, settings, clock, _make_environment())
+    pages = Pages(tracker, archive, settings, clock, _make_environment(), record)
     callers = Callers(tracker.access, settings.web, clock, record)
     login = LoginPages(callers, settings, pages.render)
     routes = [

@@ -52,6 +52,14 @@ class PageCaller:
     way: Way
 
 
+class NoGroupError(HTTPException):
+    """A proxy names a user who is in no group that may look."""
+
+    def __init__(self, user: str) -> None:
+        super().__init__(403, "You are signed in, but in no group that may look at these pages.")
+        self.user = user
+
+
 class Callers:
     """Finds out who sent a request, and signs people in and out.
 
@@ -97,7 +105,7 @@ class Callers:
         """
         if "authorization" in request.headers:
             return await self._identify_by_token(request)
-        by_proxy = find_proxy_user(request, self._web.proxy)
+        by_proxy = self._identify_by_proxy(request)
         if by_proxy is not None:
             return by_proxy
         secret = request.cookies.get(self.cookie, "")
@@ -105,6 +113,15 @@ class Callers:
             return None
         known = await run_in_threadpool(self._access.find_session, secret, self.clock())
         return None if known is None else PageCaller(known.name, known.role, Way.SESSION)
+
+    def _identify_by_proxy(self, request: Request) -> PageCaller | None:
+        try:
+            return find_proxy_user(request, self._web.proxy)
+        except NoGroupError as error:
+            address, words = self.find_address(request), "in no group that may look"
+            kind = AuditKind.ACCESS_DENIED
+            self._record(AuditEvent(kind, self.clock(), error.user, address, words=words))
+            raise
 
     async def _identify_by_token(self, request: Request) -> PageCaller:
         scheme, _, token = request.headers["authorization"].partition(" ")
@@ -204,6 +221,9 @@ class Callers:
     def sign_out(self, request: Request, response: Response) -> None:
         """End the session of a browser."""
         self._access.close_session(request.cookies.get(self.cookie, "")[:_LONGEST_SECRET])
+        caller: PageCaller | None = getattr(request.state, "caller", None)
+        name, address = "" if caller is None else caller.name, self.find_address(request)
+        self._record(AuditEvent(AuditKind.SIGNED_OUT, self.clock(), name, address))
         response.delete_cookie(
             self.cookie, path="/", secure=self._web.is_behind_tls, httponly=True, samesite="strict"
         )
@@ -257,7 +277,7 @@ def find_proxy_user(request: Request, proxy: ProxySettings | None) -> PageCaller
         return None
     role = choose_role(proxy, groups[0] if groups else "")
     if role is None:
-        raise HTTPException(403, "You are signed in, but in no group that may look at these pages.")
+        raise NoGroupError(name)
     return PageCaller(name, role, Way.PROXY)
 
 

@@ -58,14 +58,13 @@ _PROMPT_ROUTES = frozenset({"healthz", "readyz", "static"})
 """What never waits for long by itself, and is answered however much else is asked."""
 
 AUDITED_ROUTES: Mapping[str, AuditKind] = {
-    "search": AuditKind.SEARCHED,
     "study": AuditKind.SEEN,
     "timeline": AuditKind.SEEN,
     "document": AuditKind.SEEN,
     "picture": AuditKind.SEEN,
     "download": AuditKind.EXPORTED,
 }
-"""What the audit trail says of a route that was let through."""
+"""What the audit trail says of a route that was let through; a search is recorded with its text."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -134,7 +133,8 @@ class Guard:
             return _ask_to_sign_in(request)
         if not caller.role.includes(role):
             log.warning("web_access_denied", caller=caller.name, role=caller.role, needed=role)
-            self._note(AuditKind.ACCESS_DENIED, request)
+            denied = f"{request.url.path} needs the role {role}; the caller's is {caller.role}"
+            self._note(AuditKind.ACCESS_DENIED, request, denied)
             words = f"This needs the role {role}; yours is {caller.role}."
             raise HTTPException(403, words)
         return None
@@ -145,11 +145,12 @@ class Guard:
         if kind is not None:
             self._note(kind, request)
 
-    def _note(self, kind: AuditKind, request: Request) -> None:
+    def _note(self, kind: AuditKind, request: Request, words: str = "") -> None:
         caller = get_caller(request)
         study_uid = quote_uid(str(request.path_params.get("study_uid", "")))
         name, address = "" if caller is None else caller.name, self._callers.find_address(request)
-        self._record(AuditEvent(kind, self._callers.clock(), name, address, study_uid))
+        now = self._callers.clock()
+        self._record(AuditEvent(kind, now, name, address, study_uid, words=words))
 
     def _check_origin(self, request: Request, caller: PageCaller | None) -> None:
         """Refuse what another site's page has a browser send.
@@ -168,6 +169,8 @@ class Guard:
         if not is_own:
             if caller is not None:  # a stranger's own forms are not worth a line each
                 log.warning("web_foreign_form_refused", caller=caller.name)
+                site_words = f"a form of another site was refused, for {request.url.path}"
+                self._note(AuditKind.FOREIGN_FORM, request, site_words)
             words = "This form was not sent by a page of this node. Behind a proxy, web.public_url "
             raise HTTPException(403, words + "has to say how browsers reach it.")
 

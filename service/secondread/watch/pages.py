@@ -20,6 +20,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 
 from secondread.accept.archive import Archive
 from secondread.assemble.mammogram import PatientKey
+from secondread.audit import AuditEvent, AuditKind, Record, record_nothing
 from secondread.clock import Clock
 from secondread.dicom_files import read_document, read_image
 from secondread.errors import InputError
@@ -31,6 +32,7 @@ from secondread.track.states import StudyState
 from secondread.track.summaries import OutboxObjectSummary, StudyDetail, StudyFilter
 from secondread.track.tracker import Tracker
 from secondread.uids import is_uid
+from secondread.watch.callers import find_address
 from secondread.watch.content_tree import build_content_tree
 from secondread.watch.exposure import describe_exposure
 from secondread.watch.guard import get_caller
@@ -62,7 +64,9 @@ class Pages:
         settings: Settings,
         clock: Clock,
         environment: Environment,
+        record: Record = record_nothing,
     ) -> None:
+        self._record = record
         self._tracker = tracker
         self._archive = archive
         self._settings = settings
@@ -81,7 +85,14 @@ class Pages:
         text = (await read_form(request)).get("text", "")
         if not text:
             raise HTTPException(400, "There is nothing to look for.")
+        self._note_search(request, text)
         return await run_in_threadpool(self._search, request, text)
+
+    def _note_search(self, request: Request, text: str) -> None:
+        """Record who looks for what: the guard, which records what is shown, reads no form."""
+        caller, address = get_caller(request), find_address(request, self._settings.web.proxy)
+        name, query = "" if caller is None else caller.name, text.encode("utf-8", "replace")
+        self._record(AuditEvent(AuditKind.SEARCHED, self._clock(), name, address, query=query))
 
     def _search(self, request: Request, text: str) -> Response:
         if is_uid(text) and self._tracker.study_queries.find_detail(text) is not None:

@@ -29,6 +29,7 @@ from secondread.accept.ledger import (
     RecordOutcome,
     Refusal,
     StoredInstance,
+    Transfer,
 )
 from secondread.accept.scp import Receiver
 from secondread.errors import TransientError
@@ -137,6 +138,7 @@ class MemoryLedger:
         self.closed: list[str] = []
         self.refusals: list[Refusal] = []
         self.starts: list[datetime] = []
+        self.transfers: list[Transfer] = []
         self.away = False
         self.error: Exception | None = None
         self._lock = threading.Lock()
@@ -169,9 +171,12 @@ class MemoryLedger:
         self._reach()
         self.opened.append(association)
 
-    def record_association_end(self, association_id: str, at: datetime) -> None:
+    def record_association_end(
+        self, association_id: str, at: datetime, transfers: Sequence[Transfer] = ()
+    ) -> None:
         self._reach()
         self.closed.append(association_id)
+        self.transfers.extend(transfers)
 
     def record_refusals(self, refusals: Sequence[Refusal]) -> None:
         self._reach()

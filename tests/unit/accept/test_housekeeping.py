@@ -1,5 +1,6 @@
 import os
 import threading
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from secondread.accept.archive import Archive
 from secondread.accept.housekeeping import Housekeeping
 from secondread.accept.intake import Intake
-from secondread.accept.ledger import RefusalKind
+from secondread.accept.ledger import RefusalKind, Transfer
 from secondread.accept.refusal_counts import Caller, RefusalLog
 from secondread.reasons import Reason
 from tests.unit.accept.fakes import NOW, MemoryLedger
@@ -91,8 +92,10 @@ def test_an_end_is_recorded_at_once_and_what_is_left_when_it_stops(
     recorded = threading.Event()
 
     class SignallingLedger(MemoryLedger):
-        def record_association_end(self, association_id: str, at: datetime) -> None:
-            super().record_association_end(association_id, at)
+        def record_association_end(
+            self, association_id: str, at: datetime, transfers: Sequence[Transfer] = ()
+        ) -> None:
+            super().record_association_end(association_id, at, transfers)
             recorded.set()
 
     ledger = SignallingLedger()

@@ -20,8 +20,9 @@ from secondread.report.readback.attributes import (
     read_text,
 )
 
-_MAX_DEPTH, _MAX_ITEMS = 32, 100_000
-"""Real documents have at most about ten levels, and some thousand items."""
+_MAX_DEPTH = 32
+"""Real documents have at most about ten levels. The number of items is bounded where documents are
+decoded (`data_set_parser.DOCUMENT_LIMITS`): each is an element at least."""
 _FARTHEST_PX = 1e6
 """A coordinate beyond this is in no image: images have 65,535 rows and columns at most."""
 _TO_MM = {"mm": 1.0, "cm": 10.0, "um": 0.001}
@@ -214,23 +215,20 @@ class ContentTree:
     Raises
     ------
     ContentError
-        It is nested too deeply, or has too many items.
+        It is nested too deeply.
     """
 
     def __init__(self, ds: Dataset) -> None:
-        self._items_read = 0
         self.root = self._read_item(ds, (1,))
         self.items = {content.position: content for content in self.root.walk()}
 
     def _read_item(self, item: Dataset, position: Position) -> Content:
-        if len(position) > _MAX_DEPTH or self._items_read > _MAX_ITEMS:
-            where = format_position(position)
-            raise ContentError(where, "nested too deeply, or too many content items")
+        if len(position) > _MAX_DEPTH:
+            raise ContentError(format_position(position), "nested too deeply")
         children = tuple(
             self._read_item(child, (*position, index))
             for index, child in enumerate(list_items(item, "ContentSequence"), start=1)
         )
-        self._items_read += 1
         return Content(
             position,
             read_text(item, "RelationshipType"),

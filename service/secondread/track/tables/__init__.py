@@ -1,7 +1,7 @@
 """The tables of the tracker, by concern; importing this makes `Base.metadata` complete."""
 
 from secondread.track.tables.access_tables import LoginLinkRow, WebSessionRow, WebTokenRow
-from secondread.track.tables.audit_tables import AuditMessageRow
+from secondread.track.tables.audit_tables import AuditMessageRow, SeenSettingsRow
 from secondread.track.tables.base import Base, as_columns, draw_claim, from_row
 from secondread.track.tables.delivery_tables import (
     CommitmentItemRow,
@@ -75,6 +75,7 @@ __all__ = [
     "RefusalRow",
     "RejectionRow",
     "RevisionRow",
+    "SeenSettingsRow",
     "SeriesRow",
     "StoredAnswerRow",
     "StudyRow",

@@ -579,10 +579,18 @@ _table(
     _required("address", sa.String(64)),
     _required("study_uid", UID),
     _required("process", sa.String(80)),
+    _required("sender", sa.String(80)),
     _required("message", sa.Text()),
     _required("is_sent", sa.Boolean()),
     sa.Index(None, "at"),
-    sa.Index(None, "process", "is_sent"),
+    sa.Index(None, "is_sent", "sender"),
+)
+
+_table(
+    "seen_settings",
+    _key("place", sa.String(64)),
+    _required("document", DOCUMENT),
+    _required("seen_at", INSTANT),
 )
 
 # The views are a contract: columns may be added, none is renamed or taken away. They name no
