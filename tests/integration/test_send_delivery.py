@@ -24,22 +24,22 @@ from tests.worlds.track_world import STUDY, World, reading
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
-def result_file(folder: Path, number: int) -> RecordedObject:
+def result_file(folder: Path, number: int, sop_class: str = CAPTURE) -> RecordedObject:
     ds = Dataset()
-    ds.SOPClassUID, ds.SOPInstanceUID, ds.StudyInstanceUID = CAPTURE, f"2.25.{number}", STUDY
+    ds.SOPClassUID, ds.SOPInstanceUID, ds.StudyInstanceUID = sop_class, f"2.25.{number}", STUDY
     ds.TextValue = "r" * 10_000
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.file_meta.MediaStorageSOPClassUID = UID(CAPTURE)
+    ds.file_meta.MediaStorageSOPClassUID = UID(sop_class)
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     path = folder / f"{number}.dcm"
     ds.save_as(path, enforce_file_format=True)
     data = path.read_bytes()
     return RecordedObject(
         profile="default",
-        kind=ObjectKind.CAPTURE,
+        kind=ObjectKind.CAPTURE if sop_class == CAPTURE else ObjectKind.CAD_SR,
         index=number - 1,
-        sop_class_uid=CAPTURE,
+        sop_class_uid=sop_class,
         series_uid="2.25.99",
         sop_instance_uid=str(ds.SOPInstanceUID),
         source_uid=None,

@@ -44,14 +44,14 @@ def list_destinations(settings: SettingsFile = None) -> None:
             str(row.counts[DeliveryState.DUPLICATE]),
             str(row.counts[DeliveryState.SHADOW]),
         )
-        notes.extend(_describe_trouble(row))
+        notes.extend(describe_trouble(row))
     console = Console()
     console.print(table)
     for note in notes:
         console.print(escape(note), soft_wrap=True)
 
 
-def _describe_trouble(row: DestinationSummary) -> Iterator[str]:
+def describe_trouble(row: DestinationSummary) -> Iterator[str]:
     """Give what is to be known of a destination beside its numbers."""
     if row.reasons and row.oldest_waiting_at:
         again = f"; next try {row.next_attempt_at:%H:%M:%S} UTC" if row.next_attempt_at else ""

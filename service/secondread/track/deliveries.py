@@ -99,7 +99,10 @@ class Deliveries:
                 delivery.stored_at = delivery.due_at = now
                 delivery.first_stored_at = delivery.first_stored_at or now
                 delivery.proof_asked = 0
-                delivery.last_status, delivery.last_error = answer.status, None
+                delivery.last_status = answer.status
+                if not delivery.proof_refused:
+                    # What it lost before keeps the reason until it is proven: it may lose it again.
+                    delivery.last_error = None
                 delivery.release()
             add_sent(session, batch, answers, now)
 
