@@ -51,7 +51,7 @@ def stop_in(peer: SilentPeer, call: Callable[[Cancelled], object]) -> AnswerKind
     caller = threading.Thread(target=run)
     caller.start()
     # A connection that is not answered shows nowhere; a moment is enough for it to be waited for.
-    peer.reached.wait(0.5 if peer._phase is Phase.CONNECT else 20)
+    peer.reached.wait(0.5 if peer.phase is Phase.CONNECT else 20)
     stop.set()
     began = time.monotonic()
     caller.join(PATIENCE)

@@ -44,7 +44,7 @@ class SilentPeer:
     """
 
     def __init__(self, phase: Phase) -> None:
-        self._phase = phase
+        self.phase = phase
         self._ends = threading.Event()
         self._stack = ExitStack()
         self.port = 0
@@ -52,8 +52,8 @@ class SilentPeer:
         """Set when it is silent, and its caller waits; never in phase ``CONNECT``."""
 
     def __enter__(self) -> "SilentPeer":
-        if self._phase in {Phase.CONNECT, Phase.GREETING}:
-            self._listen(full=self._phase is Phase.CONNECT)
+        if self.phase in {Phase.CONNECT, Phase.GREETING}:
+            self._listen(full=self.phase is Phase.CONNECT)
         else:
             self._serve()
         self._stack.callback(self._ends.set)
@@ -129,6 +129,6 @@ class SilentPeer:
         self._ends.set()
 
     def _fall_silent_in(self, phase: Phase) -> None:
-        if phase is self._phase:
+        if phase is self.phase:
             self.reached.set()
             self._ends.wait(60)
