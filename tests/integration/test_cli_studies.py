@@ -74,6 +74,9 @@ def test_missing_studies_are_listed_and_ignored_for_a_reason(
     assert "1.2.77" in shown
     assert "9 listed" in shown
     run(tmp_path, "ignore", "1.2.77", "--reason", "a phantom")
+    (message,) = world.node.tracker.audit_messages.list_newest(1)
+    assert (message.kind, message.study_uid) == ("alarm-acknowledged", "1.2.77")
+    assert "a phantom" not in message.message, "a person's words stay where the study is listed"
     document = json.loads(run(tmp_path, "missing", "--json", "--now"))
     assert document["missing"] == []
     assert document["ignored"][0]["ignore_reason"] == "a phantom"

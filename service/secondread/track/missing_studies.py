@@ -10,10 +10,12 @@ from sqlalchemy import ColumnElement, delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from secondread.assemble.mammogram import PatientKey
+from secondread.audit import AuditEvent, AuditKind
 from secondread.errors import InputError
 from secondread.log import get_logger
 from secondread.send.arrival_check import ArrivalCheck, Listing
 from secondread.send.study_list import ListedStudy
+from secondread.track.audit_rows import add_audit_event
 from secondread.track.database import TrackerPart, insert_if_new
 from secondread.track.operations import clear_alarm_in, raise_alarm_in
 from secondread.track.summaries import ArrivalCheckSummary, MissingStudySummary
@@ -184,6 +186,10 @@ class MissingStudies(TrackerPart):
             if row is None:
                 raise InputError(f"study {study_uid} is not among the missing ones")
             row.ignored_at, row.ignored_by, row.ignore_reason = now, by, reason.strip()
+            # The reason is a person's own words, and stays where the study is listed.
+            words = "acknowledged: a study that never arrived"
+            done = AuditKind.ALARM_ACKNOWLEDGED
+            add_audit_event(session, AuditEvent(done, now, by, study_uid=study_uid, words=words))
             session.flush()
             _settle(session, row.source, now)
         log.info("missing_study_ignored", study_uid=study_uid, by=by)
