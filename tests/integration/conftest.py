@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from secondread.track.migrate import upgrade_database
-from secondread.track.tables import Base
+from secondread.track.tables import Base, CountChangeRow
 from secondread.track.tracker import Tracker
 from tests.peers.postgres_server import PostgresServer
 from tests.worlds.track_world import World
@@ -55,6 +56,8 @@ def tracker(backend: str, request: pytest.FixtureRequest) -> Tracker:
     with tracker.database.begin_write() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
+        # Triggers have noted all that was deleted.
+        session.execute(delete(CountChangeRow))
     return tracker
 
 

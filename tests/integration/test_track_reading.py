@@ -1,5 +1,6 @@
 """From due to reported: claims, holds, requests, results written once."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from secondread.errors import InputError, TransitionError
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.settings import DestinationMode
 from secondread.track.states import Cause, RevisionState, StudyState
-from secondread.track.summaries import StudyFilter
+from secondread.track.summaries import StudyFilter, StudyPlace
 from secondread.track.values import RecordedImage, TreatmentRecord
 from tests.worlds.track_world import (
     DIGESTS,
@@ -354,7 +355,26 @@ def test_studies_are_listed_by_state_outcome_and_exact_patient(world: World) -> 
     assert uids(StudyFilter(patient=PatientKey("P2", ""))) == ["1.2.3.4"]
     assert uids(StudyFilter(patient=PatientKey("P2", "ELSEWHERE"))) == []
     assert uids(StudyFilter(patient=PatientKey("P", ""))) == []
-    assert [row.study_uid for row in listed(limit=1, offset=1)] == [STUDY]
+
+
+def test_the_list_goes_on_where_it_was_left_off_though_studies_came_at_one_instant(
+    world: World,
+) -> None:
+    uids = [f"1.2.3.{number}" for number in range(5)]
+    for uid in uids:
+        world.arrive(mammogram("RCC", uid, patient=uid))
+    listed = world.tracker.study_queries.list_studies
+
+    def go_on(start: StudyPlace | None) -> Iterator[str]:
+        while page := listed(2, below=start):
+            yield from (row.study_uid for row in page)
+            start = StudyPlace(page[-1].last_arrived_at, page[-1].study_uid)
+
+    downward = list(go_on(None))
+    assert sorted(downward) == uids
+    third = StudyPlace(world.now, downward[2])
+    assert [row.study_uid for row in listed(2, above=third)] == downward[:2]
+    assert [row.study_uid for row in listed(1, above=third)] == downward[1:2]
 
 
 def test_the_rule_of_expected_views_can_be_asked_again(world: World) -> None:

@@ -203,7 +203,18 @@ def _listed(page: Text) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "query", ["state=x", "outcome=<b>", "page=0", "page=-1", "page=1e9", "page=²"]
+    "query",
+    [
+        "state=x",
+        "outcome=<b>",
+        "below=0",
+        "below=-1_1.2",
+        "above=1e9_1.2",
+        "below=²_1.2",
+        f"above={'9' * 30}_1.2",
+        "below=1_../x",
+        "above=1_1.2%00",
+    ],
 )
 def test_a_query_that_makes_no_sense_is_refused(client: Browser, query: str) -> None:
     assert client.get(f"/?{query}").status_code == 400
@@ -211,13 +222,24 @@ def test_a_query_that_makes_no_sense_is_refused(client: Browser, query: str) -> 
 
 def test_long_lists_are_paged(client: Browser, fake: FakeTracker) -> None:
     fake.studies = list(several(120))
-    first = read(client, "/")
+    first = read(client, "/?state=reported")
     assert len(_listed(first)) == 50
-    assert "page 1 of 3" in first.text
-    assert "/?page=2" in first.links
-    last = read(client, "/?page=3&state=reported")
-    assert len(_listed(last)) == 20
-    assert "/?state=reported&page=2" in last.links
+    assert "50 of 120" in first.text
+    assert "newer" not in first.text
+    second = read(client, _follow(first, "below"))
+    third = read(client, _follow(second, "below"))
+    assert len(_listed(third)) == 20
+    assert len(_listed(first) | _listed(second) | _listed(third)) == 120
+    assert "older" not in third.text
+    assert _listed(read(client, _follow(third, "above"))) == _listed(second)
+    assert _listed(read(client, _follow(second, "above"))) == _listed(first)
+    assert "/?state=reported" in third.links
+
+
+def _follow(page: Text, name: str) -> str:
+    """The link to the next page in a direction."""
+    (link,) = (link for link in page.links if f"{name}=" in link)
+    return link
 
 
 def test_an_empty_node_says_what_to_expect(client: Browser, fake: FakeTracker) -> None:

@@ -43,6 +43,7 @@ from secondread.track.summaries import (
     RevisionSummary,
     StudyDetail,
     StudyFilter,
+    StudyPlace,
     StudySummary,
 )
 from secondread.track.tracker import Tracker
@@ -280,9 +281,20 @@ class FakeTracker:
             raise TransientError("the database does not answer: OperationalError")
 
     def list_studies(
-        self, limit: int = 50, offset: int = 0, matching: StudyFilter = _ALL
+        self,
+        limit: int = 50,
+        matching: StudyFilter = _ALL,
+        *,
+        below: StudyPlace | None = None,
+        above: StudyPlace | None = None,
     ) -> list[StudySummary]:
-        return self._matching(matching)[offset : offset + limit]
+        found = self._matching(matching)
+        places = [StudyPlace(one.last_arrived_at, one.study_uid) for one in found]
+        if above is not None:
+            end = places.index(above)
+            return found[max(0, end - limit) : end]
+        start = 0 if below is None else places.index(below) + 1
+        return found[start : start + limit]
 
     def count_studies(self, matching: StudyFilter = _ALL) -> int:
         return len(self._matching(matching))

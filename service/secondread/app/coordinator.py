@@ -102,6 +102,7 @@ class Coordinator:
         self._take_over()
         if resumed := self._engine.go_on():
             _log.info("readings_gone_on_with", readings=resumed)
+        self._tracker.counts.fold()
         if shortened := self._tracker.studies.shorten_waits(self._clock, self._rules):
             _log.warning("clock_set_back", studies=shortened)
         # Only now: what is above may take seconds, and what came meanwhile would seem to be of a

@@ -36,7 +36,7 @@ def list_studies(
     table.add_column("study", no_wrap=True, overflow="ignore")
     for heading in ("date", "peer", "state", "revision", "outcome", "waiting"):
         table.add_column(heading)
-    for row in node.tracker.study_queries.list_studies(limit, matching=StudyFilter(state, outcome)):
+    for row in node.tracker.study_queries.list_studies(limit, StudyFilter(state, outcome)):
         held = f" ({row.hold_reason.value})" if row.hold_reason else ""
         table.add_row(
             escape(row.study_uid),

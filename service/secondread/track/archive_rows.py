@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from secondread.track.database import TrackerPart
 from secondread.track.summaries import ExpectedFile
@@ -18,7 +18,6 @@ from secondread.track.tables import (
     RevisionRow,
     StoredAnswerRow,
     StudyRow,
-    from_row,
 )
 
 _PAGE = 1000
@@ -38,15 +37,27 @@ class NamedFile(NamedTuple):
     """None where the row does not say it."""
 
 
+StoredRow = type[InstanceRow] | type[OtherObjectRow] | type[OutboxObjectRow]
+"""A table whose rows name a file each."""
+
+
+def list_expected_files(
+    session: Session, table: StoredRow, after: int, limit: int
+) -> list[ExpectedFile]:
+    """Return the files of a table's rows whose key is above `after`, in the order of keys."""
+    # Single columns: whole rows take four times as long, and an archive has millions.
+    columns = table.id, table.study_uid, table.path, table.sha256, table.size_bytes
+    page = select(*columns).where(table.id > after).order_by(table.id).limit(limit)
+    return [ExpectedFile(*row) for row in session.execute(page)]
+
+
 class ArchiveRows(TrackerPart):
     """The files that rows name; each question is asked page by page."""
 
     def list_outbox_files(self, after: int = 0, limit: int = _PAGE) -> list[ExpectedFile]:
         """Return the result objects, as `NodeQueries.list_expected_files` does the images."""
-        page = select(OutboxObjectRow).where(OutboxObjectRow.id > after)
         with self._database.begin_read() as session:
-            rows = session.scalars(page.order_by(OutboxObjectRow.id).limit(limit))
-            return [from_row(ExpectedFile, row) for row in rows]
+            return list_expected_files(session, OutboxObjectRow, after, limit)
 
     def judge_loss(
         self, row: ExpectedFile, find_fault: Callable[[], str | None], size: int | None
@@ -89,9 +100,7 @@ class ArchiveRows(TrackerPart):
             yield from self._list_crops(findings)
         yield from self._list_answers()
 
-    def _list_stored(
-        self, table: type[InstanceRow] | type[OtherObjectRow] | type[OutboxObjectRow]
-    ) -> Iterator[NamedFile]:
+    def _list_stored(self, table: StoredRow) -> Iterator[NamedFile]:
         columns = table.id, table.path, table.study_uid, table.size_bytes
         after = 0
         while True:

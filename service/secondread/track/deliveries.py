@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from secondread.send.outbox import AnswerKind, DeliveryBatch, OutboxObject, StoreAnswer
@@ -49,10 +49,12 @@ class Deliveries:
         Objects whose lease ran out are claimed again, and those of the worker itself at once. Two
         workers never get the same object while a lease holds.
         """
+        if not self._is_anything_ready(destination, worker, now):
+            return None
         with self._database.begin_write() as session:
             if not lock_live_destination(session, destination):
                 return None
-            rows = lock_next_study(session, _is_ready(destination, worker, now))
+            rows = lock_next_study(session, *_list_ready(destination, worker, now))
             if not rows:
                 return None
             _, first_object = rows[0]
@@ -155,6 +157,15 @@ class Deliveries:
                 DeliveryRow.first_stored_at.is_(None),
             )
 
+    def _is_anything_ready(self, destination: str, worker: str, now: datetime) -> bool:
+        """Query without a lock: nearly always nothing is ready."""
+        with self._database.begin_read() as session:
+            # One after the other: together they would be looked for among all that was delivered.
+            return any(
+                session.scalar(select(DeliveryRow.id).where(condition).limit(1)) is not None
+                for condition in _list_ready(destination, worker, now)
+            )
+
     def _object(self, row: OutboxObjectRow) -> OutboxObject:
         return OutboxObject(
             sop_class_uid=row.sop_class_uid,
@@ -164,16 +175,12 @@ class Deliveries:
         )
 
 
-def _is_ready(destination: str, worker: str, now: datetime) -> ColumnElement[bool]:
-    return and_(
-        DeliveryRow.destination == destination,
-        or_(
-            and_(DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.due_at <= now),
-            and_(
-                DeliveryRow.state == DeliveryState.SENDING,
-                DeliveryRow.can_be_claimed(worker, now),
-            ),
-        ),
+def _list_ready(destination: str, worker: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return the two conditions under which an object may be claimed."""
+    mine, state = DeliveryRow.destination == destination, DeliveryRow.state
+    return (
+        and_(mine, state == DeliveryState.PENDING, DeliveryRow.due_at <= now),
+        and_(mine, state == DeliveryState.SENDING, DeliveryRow.can_be_claimed(worker, now)),
     )
 
 

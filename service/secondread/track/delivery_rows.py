@@ -2,14 +2,15 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import BindParameter, ColumnElement, bindparam, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from secondread.send.overdue import Backlog
 from secondread.send.pauses import compute_pause
 from secondread.settings import DestinationMode, Proof
-from secondread.track.states import DeliveryEvent, DeliveryState, step_delivery
+from secondread.track.states import UNDELIVERED, DeliveryEvent, DeliveryState, step_delivery
 from secondread.track.tables import DeliveryRow, DestinationRow, OutboxObjectRow
 
 LONGEST_ERROR = 500
@@ -18,8 +19,20 @@ LONGEST_ERROR = 500
 _MOST_REASONS = 3
 """How many reasons are named for what waits."""
 
+_MOST_COUNTED = 1000
+"""How many of what waits are looked at for their reasons."""
+
 _LONGEST_RESEND_SECONDS = 3600.0
 """The longest pause before an object is sent again that its destination lost, or refuses."""
+
+
+def is_undelivered() -> ColumnElement[bool]:
+    """Return the condition that a delivery is still owed, as indexes of such deliveries have it.
+
+    Its values are written out: a database cannot know that bound ones are the same.
+    """
+    states: BindParameter[Any] = bindparam(None, UNDELIVERED, expanding=True, literal_execute=True)
+    return DeliveryRow.state.in_(states)
 
 
 def lock_live_destination(session: Session, destination: str) -> bool:
@@ -39,20 +52,29 @@ def lock_live_destination(session: Session, destination: str) -> bool:
 
 
 def lock_next_study(
-    session: Session, condition: ColumnElement[bool]
+    session: Session, *conditions: ColumnElement[bool]
 ) -> list[tuple[DeliveryRow, OutboxObjectRow]]:
-    """Return the objects that meet a condition, of the study whose object is due for longest."""
-    study_uid = session.scalar(
-        select(OutboxObjectRow.study_uid)
-        .join(DeliveryRow, DeliveryRow.outbox == OutboxObjectRow.id)
-        .where(condition)
-        .order_by(DeliveryRow.due_at, DeliveryRow.id)
-        .limit(1)
-    )
+    """Return the objects that meet a condition, of the study whose object is due for longest.
+
+    Each condition is asked for by itself: its first row is then the first of an index, and of a
+    long backlog no more is looked at.
+    """
+    order = DeliveryRow.due_at, DeliveryRow.id
+    firsts = [
+        session.execute(
+            select(*order, DeliveryRow.outbox).where(condition).order_by(*order).limit(1)
+        ).one_or_none()
+        for condition in conditions
+    ]
+    first = min((tuple(row) for row in firsts if row is not None), default=None)
+    if first is None:
+        return []
+    own = select(OutboxObjectRow.study_uid).where(OutboxObjectRow.id == first[2])
+    of_study = select(OutboxObjectRow.id).where(OutboxObjectRow.study_uid == own.scalar_subquery())
     rows = session.execute(
         select(DeliveryRow, OutboxObjectRow)
         .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
-        .where(condition, OutboxObjectRow.study_uid == study_uid)
+        .where(or_(*conditions), DeliveryRow.outbox.in_(session.scalars(of_study).all()))
         .order_by(DeliveryRow.id)
         .with_for_update(of=DeliveryRow)
     )
@@ -101,12 +123,21 @@ def find_backlog(
 
 
 def list_reasons(session: Session, *conditions: ColumnElement[bool]) -> tuple[str, ...]:
-    """Return why deliveries wait, the commonest first, with its number where there are several."""
-    reasons = session.execute(
-        select(DeliveryRow.last_error, func.count().label("number"))
+    """Return why deliveries wait, the commonest first, with its number where there are several.
+
+    Of many, those count that are tried again last.
+    """
+    latest = (
+        select(DeliveryRow.last_error)
         .where(*conditions, DeliveryRow.last_error.is_not(None))
-        .group_by(DeliveryRow.last_error)
-        .order_by(func.count().desc(), DeliveryRow.last_error)
+        .order_by(DeliveryRow.due_at.desc())
+        .limit(_MOST_COUNTED)
+        .subquery()
+    )
+    reasons = session.execute(
+        select(latest.c.last_error, func.count().label("number"))
+        .group_by(latest.c.last_error)
+        .order_by(func.count().desc(), latest.c.last_error)
         .limit(_MOST_REASONS)
     ).all()
     if len(reasons) == 1:

@@ -231,13 +231,15 @@ class FetchRequests:
 
 
 def _is_ready(worker: str, now: datetime) -> ColumnElement[bool]:
-    return or_(
+    is_ready = or_(
         and_(FetchRequestRow.state.in_(_CLAIMABLE), FetchRequestRow.due_at <= now),
         and_(
             FetchRequestRow.state == FetchState.UNDER_WAY,
             FetchRequestRow.can_be_claimed(worker, now),
         ),
     )
+    # Said once more, so that the index on states is used: most requests are done.
+    return and_(FetchRequestRow.state.in_((*_CLAIMABLE, FetchState.UNDER_WAY)), is_ready)
 
 
 def _is_awaiting(session: Session, study_uid: str) -> bool:

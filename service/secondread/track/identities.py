@@ -174,7 +174,9 @@ def _name_patient(patient: int | None) -> str:
 
 
 def _is_of(patient: int) -> ColumnElement[bool]:
-    return or_(PatientRow.id == patient, PatientRow.merged_into == patient)
+    own = select(PatientRow.id).where(PatientRow.id == patient)
+    merged = select(PatientRow.id).where(PatientRow.merged_into == patient)
+    return PatientIdentityRow.patient.in_(own.union_all(merged))
 
 
 def _speaks() -> ColumnElement[bool]:

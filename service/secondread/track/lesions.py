@@ -175,7 +175,7 @@ def _is_latest() -> ColumnElement[bool]:
         .correlate(RevisionRow)
         .scalar_subquery()
     )
-    return and_(RevisionRow.state == RevisionState.FINISHED, RevisionRow.number == latest)
+    return RevisionRow.number == latest
 
 
 def _load_own_sightings(session: Session, patient: int) -> Iterator[Sighting]:

@@ -1,17 +1,19 @@
 """What pages, commands and gauges ask about the node as a whole."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ScalarSelect, Select, func, select
 from sqlalchemy.orm import Session
 
 from secondread.accept.ledger import Refusal
 from secondread.reasons import Outcome
-from secondread.send.outbox import WARNING_STATUSES
+from secondread.track.archive_rows import list_expected_files
+from secondread.track.counts import CountKey, read_counts
 from secondread.track.database import TrackerPart
-from secondread.track.delivery_rows import list_reasons
-from secondread.track.states import UNDELIVERED, DeliveryState, FetchState, StudyState
+from secondread.track.delivery_rows import is_undelivered, list_reasons
+from secondread.track.states import DeliveryState, FetchState, StudyState
 from secondread.track.study_rows import is_due
 from secondread.track.summaries import (
     AlarmSummary,
@@ -22,9 +24,9 @@ from secondread.track.summaries import (
 )
 from secondread.track.tables import (
     AlarmRow,
+    Counted,
     DeliveryRow,
     DestinationRow,
-    FetchRequestRow,
     InstanceRow,
     ProcessRow,
     RefusalRow,
@@ -39,21 +41,25 @@ class NodeQueries(TrackerPart):
     def list_destinations(self) -> list[DestinationSummary]:
         """Return the destinations with what waits for them, by name."""
         with self._database.begin_read() as session:
-            counts = _count_deliveries(session)
-            times = _find_delivery_times(session)
+            counts = read_counts(session)
+            states = _select_deliveries(counts, _list_names(session))
             return [
                 from_row(
                     DestinationSummary,
                     row,
-                    counts={state: n for (name, state), n in counts.items() if name == row.name},
+                    counts={state: n for (name, state), n in states.items() if name == row.name},
+                    oldest_waiting_at=waiting_at,
+                    oldest_unproven_at=unproven_at,
+                    last_delivered_at=delivered_at,
+                    next_attempt_at=attempt_at,
                     reasons=list_reasons(
-                        session,
-                        DeliveryRow.destination == row.name,
-                        DeliveryRow.state.in_(UNDELIVERED),
+                        session, DeliveryRow.destination == row.name, is_undelivered()
                     ),
-                    **times.get(row.name, _Times())._asdict(),
+                    warned=counts.get((Counted.WARNED_DELIVERIES, "", row.name), 0),
                 )
-                for row in session.scalars(select(DestinationRow).order_by(DestinationRow.name))
+                for row, waiting_at, unproven_at, delivered_at, attempt_at in session.execute(
+                    _SELECT_DESTINATIONS
+                )
             ]
 
     def list_refusals(self, limit: int = 200) -> list[Refusal]:
@@ -78,71 +84,77 @@ class NodeQueries(TrackerPart):
     def count_all(self, now: datetime) -> NodeCounts:
         """Return the gauges: studies by state and outcome, deliveries by destination and state."""
         with self._database.begin_read() as session:
-            states = session.execute(select(StudyRow.state, func.count()).group_by(StudyRow.state))
-            outcomes = session.execute(
-                select(StudyRow.outcome, func.count())
-                .where(StudyRow.outcome.is_not(None))
-                .group_by(StudyRow.outcome)
-            )
+            counts = read_counts(session)
             raised = select(func.count()).select_from(AlarmRow).where(AlarmRow.cleared_at.is_(None))
             due = select(func.count()).select_from(StudyRow).where(is_due(now))
             return NodeCounts(
-                studies=dict.fromkeys(StudyState, 0) | {row.state: row[1] for row in states},
-                outcomes=dict.fromkeys(Outcome, 0)
-                | {outcome: n for outcome, n in outcomes if outcome},
-                deliveries=_count_deliveries(session),
+                studies=_sum_studies(counts),
+                outcomes=_sum_outcomes(counts),
+                deliveries=_select_deliveries(counts, _list_names(session)),
                 alarms=session.scalar(raised) or 0,
                 due_studies=session.scalar(due) or 0,
-                priors=_count_fetch_requests(session),
+                priors={
+                    (source, FetchState(state)): number
+                    for (counted, state, source), number in counts.items()
+                    if counted is Counted.FETCH_REQUESTS
+                },
             )
 
     def list_expected_files(self, after: int = 0, limit: int = 1000) -> list[ExpectedFile]:
         """Return what the archive should hold, page by page, to compare the two."""
-        page = (
-            select(InstanceRow).where(InstanceRow.id > after).order_by(InstanceRow.id).limit(limit)
-        )
         with self._database.begin_read() as session:
-            return [from_row(ExpectedFile, row) for row in session.scalars(page)]
+            return list_expected_files(session, InstanceRow, after, limit)
 
 
-def _count_deliveries(session: Session) -> dict[tuple[str, DeliveryState], int]:
-    names = session.scalars(select(DestinationRow.name).order_by(DestinationRow.name))
-    counts = {(name, state): 0 for name in names for state in DeliveryState}
-    rows = session.execute(
-        select(DeliveryRow.destination, DeliveryRow.state, func.count()).group_by(
-            DeliveryRow.destination, DeliveryRow.state
-        )
-    )
-    return counts | {(name, state): n for name, state, n in rows}
+def _list_names(session: Session) -> Sequence[str]:
+    return session.scalars(select(DestinationRow.name).order_by(DestinationRow.name)).all()
 
 
-def _count_fetch_requests(session: Session) -> dict[tuple[str, FetchState], int]:
-    rows = session.execute(
-        select(FetchRequestRow.source, FetchRequestRow.state, func.count()).group_by(
-            FetchRequestRow.source, FetchRequestRow.state
-        )
-    )
-    return {(source, state): n for source, state, n in rows}
+def _sum_studies(counts: Mapping[CountKey, int]) -> dict[StudyState, int]:
+    sums = dict.fromkeys(StudyState, 0)
+    for (counted, state, _), number in counts.items():
+        if counted is Counted.STUDIES:
+            sums[StudyState(state)] += number
+    return sums
 
 
-class _Times(NamedTuple):
-    oldest_waiting_at: datetime | None = None
-    oldest_unproven_at: datetime | None = None
-    last_delivered_at: datetime | None = None
-    next_attempt_at: datetime | None = None
-    warned: int = 0
+def _sum_outcomes(counts: Mapping[CountKey, int]) -> dict[Outcome, int]:
+    sums = dict.fromkeys(Outcome, 0)
+    for (counted, _, outcome), number in counts.items():
+        if counted is Counted.STUDIES and outcome:
+            sums[Outcome(outcome)] += number
+    return sums
 
 
-def _find_delivery_times(session: Session) -> dict[str, _Times]:
-    is_waiting = DeliveryRow.state.in_(UNDELIVERED)
-    rows = session.execute(
-        select(
-            DeliveryRow.destination,
-            func.min(case((is_waiting, DeliveryRow.created_at))),
-            func.min(case((is_waiting, DeliveryRow.first_stored_at))),
-            func.max(DeliveryRow.delivered_at),
-            func.min(case((is_waiting, DeliveryRow.due_at))),
-            func.count(case((DeliveryRow.last_status.in_(WARNING_STATUSES), 1))),
-        ).group_by(DeliveryRow.destination)
-    )
-    return {name: _Times(*times) for name, *times in rows}
+def _select_deliveries(
+    counts: Mapping[CountKey, int], names: Iterable[str]
+) -> dict[tuple[str, DeliveryState], int]:
+    return {
+        (name, state): counts.get((Counted.DELIVERIES, state.value, name), 0)
+        for name in names
+        for state in DeliveryState
+    }
+
+
+def _select_destinations() -> Select[Any]:
+    """Select destinations, each with what an index of its deliveries has first or last."""
+    created, stored = DeliveryRow.created_at, DeliveryRow.first_stored_at
+    delivered, due = DeliveryRow.delivered_at, DeliveryRow.due_at
+    has_failed = DeliveryRow.last_error.is_not(None)
+    # Not min and max: SQLite would look at all of them.
+    return select(
+        DestinationRow,
+        _select_first(select(created).where(is_undelivered()).order_by(created)),
+        _select_first(select(stored).where(stored.is_not(None), is_undelivered()).order_by(stored)),
+        _select_first(select(delivered).where(delivered.is_not(None)).order_by(delivered.desc())),
+        _select_first(select(due).where(has_failed, is_undelivered()).order_by(due)),
+    ).order_by(DestinationRow.name)
+
+
+def _select_first(deliveries: Select[Any]) -> ScalarSelect[Any]:
+    """Select the first of a destination's deliveries."""
+    of_destination = DeliveryRow.destination == DestinationRow.name
+    return deliveries.where(of_destination).limit(1).correlate(DestinationRow).scalar_subquery()
+
+
+_SELECT_DESTINATIONS = _select_destinations()

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from secondread.accept.ledger import RecordOutcome, StoredInstance
 from secondread.audit import AuditEvent, AuditKind
+from secondread.track.archive_rows import list_expected_files
 from secondread.track.audit_rows import add_audit_event
 from secondread.track.database import TrackerPart
 from secondread.track.operations import OWN_ALTERED, clear_alarm_in, raise_alarm_in
@@ -68,10 +69,8 @@ class OtherObjects(TrackerPart):
 
     def list_expected_files(self, after: int = 0, limit: int = 1000) -> list[ExpectedFile]:
         """Return their files page by page, as `NodeQueries.list_expected_files` does."""
-        page = select(OtherObjectRow).where(OtherObjectRow.id > after)
         with self._database.begin_read() as session:
-            rows = session.scalars(page.order_by(OtherObjectRow.id).limit(limit))
-            return [from_row(ExpectedFile, row) for row in rows]
+            return list_expected_files(session, OtherObjectRow, after, limit)
 
     def list_arrived_before(self, limit: datetime, most: int) -> list[ExpectedFile]:
         """Return those that last came before an instant, the first ones first."""

@@ -21,6 +21,7 @@ from secondread.track.delivery_rows import (
     await_proof,
     find_backlog,
     is_stored_since_before,
+    is_undelivered,
     leave_unproven,
     lock_deliveries,
     lock_live_destination,
@@ -29,7 +30,6 @@ from secondread.track.delivery_rows import (
     refuse,
 )
 from secondread.track.states import (
-    UNDELIVERED,
     CommitmentEvent,
     CommitmentState,
     DeliveryEvent,
@@ -183,8 +183,8 @@ class Proofs(TrackerPart):
                 session,
                 destination,
                 DeliveryRow.first_stored_at,
-                DeliveryRow.state.in_(UNDELIVERED),
                 DeliveryRow.first_stored_at.is_not(None),
+                is_undelivered(),
             )
 
     def record_report(self, report: CommitmentReport, now: datetime) -> CommitmentResult:

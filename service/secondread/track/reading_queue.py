@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Select, Subquery, case, func, or_, select
 
-from secondread.track.states import RevisionState
-from secondread.track.study_rows import is_due
+from secondread.track.study_rows import is_due, is_under_way
 from secondread.track.tables import FetchRequestRow, RevisionRow, StudyRow
 
 FRESH_DAYS = 30
@@ -71,18 +70,17 @@ def _select_under_way() -> Subquery:
     return (
         select(StudyRow.peer, func.count().label("studies"))
         .join(RevisionRow, RevisionRow.study_uid == StudyRow.study_uid)
-        .where(RevisionRow.state == RevisionState.STARTED)
+        .where(is_under_way())
         .group_by(StudyRow.peer)
         .subquery()
     )
 
 
 def _select_served(now: datetime) -> Subquery:
-    # Every state is named so that the index on state and start is used.
     return (
         select(StudyRow.peer, func.max(RevisionRow.started_at).label("served_at"))
         .join(RevisionRow, RevisionRow.study_uid == StudyRow.study_uid)
-        .where(RevisionRow.state.in_(tuple(RevisionState)), RevisionRow.started_at > now - _MEMORY)
+        .where(RevisionRow.started_at > now - _MEMORY)
         .group_by(StudyRow.peer)
         .subquery()
     )

@@ -18,7 +18,7 @@ from secondread.errors import LeaseLostError
 from secondread.track.database import TrackerPart
 from secondread.track.operations import clear_alarm_in, raise_alarm_in
 from secondread.track.states import RevisionState
-from secondread.track.study_rows import find_revision
+from secondread.track.study_rows import find_revision, is_under_way
 from secondread.track.tables import RevisionRow
 
 READING_HELD_UP = "reading-held-up"
@@ -145,7 +145,7 @@ class ReadingRuns(TrackerPart):
         """Return how many readings are held up."""
         with self._database.begin_read() as session:
             statement = select(func.count()).where(
-                RevisionRow.state == RevisionState.STARTED, RevisionRow.held_up_at.is_not(None)
+                is_under_way(), RevisionRow.held_up_at.is_not(None)
             )
             return session.scalar(statement) or 0
 
@@ -165,4 +165,4 @@ def check_run(revision: RevisionRow, run: int) -> None:
 
 
 def _is_run_by(worker: str) -> tuple[ColumnElement[bool], ...]:
-    return (RevisionRow.worker == worker, RevisionRow.state == RevisionState.STARTED)
+    return (RevisionRow.worker == worker, is_under_way())

@@ -36,6 +36,7 @@ from secondread.track.study_rows import (
     find_revision,
     find_views,
     is_due,
+    is_under_way,
     load_inputs,
 )
 from secondread.track.tables import RevisionRow, StudyRow, TreatmentRow, from_row
@@ -271,7 +272,7 @@ class Studies(TrackerPart):
         statement = (
             select(RevisionRow)
             .where(
-                RevisionRow.state == RevisionState.STARTED,
+                is_under_way(),
                 or_(
                     RevisionRow.started_at <= now - timedelta(seconds=grace_seconds),
                     RevisionRow.started_at > now,  # the clock was set back

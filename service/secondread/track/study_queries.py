@@ -1,18 +1,20 @@
 """What pages and commands ask about studies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from secondread.accept.classify import IMAGE_DISPOSITIONS
 from secondread.reasons import ImageStatus
+from secondread.track.counts import CountKey, read_counts
 from secondread.track.database import TrackerPart
+from secondread.track.delivery_rows import is_undelivered
 from secondread.track.refused_changes import list_refused_changes
 from secondread.track.results import list_findings
-from secondread.track.states import UNDELIVERED, RevisionState
+from secondread.track.states import RevisionState
 from secondread.track.study_rows import find_latest_finished, is_usable
 from secondread.track.summaries import (
     DeliverySummary,
@@ -23,10 +25,12 @@ from secondread.track.summaries import (
     RevisionSummary,
     StudyDetail,
     StudyFilter,
+    StudyPlace,
     StudySummary,
 )
 from secondread.track.tables import (
     Base,
+    Counted,
     DeliveryRow,
     FetchRequestRow,
     ImageResultRow,
@@ -46,18 +50,42 @@ class StudyQueries(TrackerPart):
     """Questions about studies; none of them changes anything."""
 
     def list_studies(
-        self, limit: int = 50, offset: int = 0, matching: StudyFilter = _ALL
+        self,
+        limit: int = 50,
+        matching: StudyFilter = _ALL,
+        *,
+        below: StudyPlace | None = None,
+        above: StudyPlace | None = None,
     ) -> list[StudySummary]:
-        """Return studies, the one that something arrived for last first."""
+        """Return studies, the one that something arrived for last first.
+
+        Parameters
+        ----------
+        limit, matching
+            At most how many, and which.
+        below, above
+            Only those that stand after, or before, this place in the list: the nearest ones.
+        """
+        place = tuple_(StudyRow.last_arrived_at, StudyRow.study_uid)
+        statement = _select_summaries(matching).limit(limit)
+        if below is not None:
+            statement = statement.where(place < tuple_(*_bind_place(below)))
+        if above is not None:
+            statement = statement.where(place > tuple_(*_bind_place(above)))
+        order = (StudyRow.last_arrived_at, StudyRow.study_uid)
+        is_upward = above is not None
+        statement = statement.order_by(*(order if is_upward else (key.desc() for key in order)))
         with self._database.begin_read() as session:
-            statement = _select_summaries(matching).limit(limit).offset(offset)
-            return [_summarize(row) for row in session.execute(statement)]
+            found = [_summarize(row) for row in session.execute(statement)]
+        return found[::-1] if is_upward else found
 
     def count_studies(self, matching: StudyFilter = _ALL) -> int:
         """Return how many studies `list_studies` would return without a limit."""
         with self._database.begin_read() as session:
-            matched = _select_summaries(matching).order_by(None).subquery()
-            return session.scalar(select(func.count()).select_from(matched)) or 0
+            if matching.patient is None and matching.study_uid is None:
+                return _sum_counts(read_counts(session), matching)
+            statement = select(func.count()).select_from(StudyRow)
+            return session.scalar(statement.where(*_make_conditions(matching))) or 0
 
     def find_detail(self, study_uid: str) -> StudyDetail | None:
         """Return everything about a study, or None if there is no such study."""
@@ -88,7 +116,7 @@ def _select_summaries(matching: StudyFilter) -> Select[Any]:
     waiting = _count_where(
         DeliveryRow.outbox == OutboxObjectRow.id,
         OutboxObjectRow.study_uid == StudyRow.study_uid,
-        DeliveryRow.state.in_(UNDELIVERED),
+        is_undelivered(),
     )
     latest = (
         select(func.max(RevisionRow.number))
@@ -104,10 +132,23 @@ def _select_summaries(matching: StudyFilter) -> Select[Any]:
         RevisionRow.number == latest,
         ImageResultRow.status == ImageStatus.FLAGGED,
     )
+    return select(StudyRow, images, waiting, doubtful).where(*_make_conditions(matching))
+
+
+def _bind_place(place: StudyPlace) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     return (
-        select(StudyRow, images, waiting, doubtful)
-        .where(*_make_conditions(matching))
-        .order_by(StudyRow.last_arrived_at.desc(), StudyRow.study_uid)
+        literal(place.last_arrived_at, StudyRow.last_arrived_at.type),
+        literal(place.study_uid, StudyRow.study_uid.type),
+    )
+
+
+def _sum_counts(counts: Mapping[CountKey, int], matching: StudyFilter) -> int:
+    return sum(
+        number
+        for (counted, state, outcome), number in counts.items()
+        if counted is Counted.STUDIES
+        and matching.state in {None, state}
+        and matching.outcome in {None, outcome}
     )
 
 

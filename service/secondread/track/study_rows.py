@@ -7,7 +7,7 @@ study's row expect that the caller has locked it.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from secondread.accept.classify import IMAGE_DISPOSITIONS
@@ -44,6 +44,15 @@ def is_due(now: datetime) -> ColumnElement[bool]:
         StudyRow.state.in_((StudyState.ASSEMBLING, StudyState.AWAITING_PRIORS)),
         or_(StudyRow.quiet_due_at <= now, and_(StudyRow.settle_due_at <= now, ~is_open)),
     )
+
+
+def is_under_way() -> ColumnElement[bool]:
+    """Return the condition that a revision is claimed and has no results yet.
+
+    Its value is written out, for the index of those few: see `is_undelivered`.
+    """
+    started = bindparam(None, RevisionState.STARTED, RevisionRow.state.type, literal_execute=True)
+    return RevisionRow.state == started
 
 
 def is_usable() -> ColumnElement[bool]:

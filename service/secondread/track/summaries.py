@@ -38,6 +38,14 @@ class StudySummary:
 
 
 @dataclass(frozen=True, slots=True)
+class StudyPlace:
+    """Where a study stands in the list of studies, whatever is added to it."""
+
+    last_arrived_at: datetime
+    study_uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class StudyFilter:
     """Which studies are listed; None leaves a field open."""
 

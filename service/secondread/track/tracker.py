@@ -14,6 +14,7 @@ from secondread.track.archive_rows import ArchiveRows
 from secondread.track.audit_messages import AuditMessages
 from secondread.track.cad_reports import CadReports
 from secondread.track.change_rights import OWN_ALONE, ChangeRights
+from secondread.track.counts import Counts
 from secondread.track.database import Database, insert_if_new
 from secondread.track.deliveries import Deliveries
 from secondread.track.destination_modes import Destinations
@@ -76,6 +77,7 @@ class Tracker:
         self.audit_messages = AuditMessages(self.database)
         self.other_objects = OtherObjects(self.database)
         self.archive_rows = ArchiveRows(self.database)
+        self.counts = Counts(self.database)
         self.node_queries = NodeQueries(self.database)
         self.study_queries = StudyQueries(self.database)
 

@@ -5,7 +5,7 @@ Nothing from a query string reaches the tracker unchecked.
 """
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ from secondread.reasons import Outcome
 from secondread.report.compose import encode_capture_png
 from secondread.settings import DestinationMode, ObjectKind, Settings
 from secondread.track.states import StudyState
-from secondread.track.summaries import OutboxObjectSummary, StudyDetail, StudyFilter
+from secondread.track.summaries import OutboxObjectSummary, StudyDetail, StudyFilter, StudySummary
 from secondread.track.tracker import Tracker
 from secondread.uids import is_uid
 from secondread.watch.callers import find_address
@@ -40,13 +40,14 @@ from secondread.watch.health import check_readiness, is_silent
 from secondread.watch.lesion_histories import draw_lesion_histories
 from secondread.watch.login_pages import read_form
 from secondread.watch.missing_studies import write_missing_json
+from secondread.watch.places import parse_place, write_place
 from secondread.watch.prior_reports import read_prior_reports
 from secondread.watch.study_page import arrange_study, compute_seconds_to_result
 from secondread.watch.words import find_advice, propose_settings
 
 PAGE_SIZE = 50
 _MOST_PATIENT_STUDIES = 500
-_MOST_PAGES = 100_000
+_NO_LINKS = dict.fromkeys(("first", "newer", "older"))
 
 REFRESH_SECONDS = 15
 """How often a page that may change is loaded again; `?refresh=off` stops it."""
@@ -77,8 +78,25 @@ class Pages:
         """List studies, filtered by state or outcome."""
         state = _parse_filter(StudyState, request.query_params.get("state"))
         outcome = _parse_filter(Outcome, request.query_params.get("outcome"))
-        number = _parse_page_number(request.query_params.get("page"))
-        return self._show_list(request, StudyFilter(state=state, outcome=outcome), number)
+        below = parse_place(request.query_params.get("below"))
+        above = parse_place(request.query_params.get("above"))
+        only = StudyFilter(state=state, outcome=outcome)
+        queries = self._tracker.study_queries
+        studies = queries.list_studies(PAGE_SIZE + 1, only, below=below, above=above)
+        if above is not None and len(studies) <= PAGE_SIZE:
+            # The first page is a whole one.
+            below = above = None
+            studies = queries.list_studies(PAGE_SIZE + 1, only)
+        is_upward, has_more = above is not None, len(studies) > PAGE_SIZE
+        shown = studies[-PAGE_SIZE:] if is_upward else studies[:PAGE_SIZE]
+        has_newer = bool(shown) and (has_more if is_upward else below is not None)
+        has_older = bool(shown) and (has_more or is_upward)
+        links = {
+            "first": _link_place(only) if below or above else None,
+            "newer": _link_place(only, above=shown[0]) if has_newer else None,
+            "older": _link_place(only, below=shown[-1]) if has_older else None,
+        }
+        return self._show_list(request, only, shown, links)
 
     async def search(self, request: Request) -> Response:
         """Find a study by its UID, or the studies of a patient ID."""
@@ -97,14 +115,18 @@ class Pages:
     def _search(self, request: Request, text: str) -> Response:
         if is_uid(text) and self._tracker.study_queries.find_detail(text) is not None:
             return RedirectResponse(request.app.url_path_for("study", study_uid=text), 303)
-        return self._show_list(request, StudyFilter(patient=PatientKey(text, "")), 1)
+        only = StudyFilter(patient=PatientKey(text, ""))
+        studies = self._tracker.study_queries.list_studies(_MOST_PATIENT_STUDIES, only)
+        return self._show_list(request, only, studies, _NO_LINKS)
 
-    def _show_list(self, request: Request, only: StudyFilter, number: int) -> Response:
-        queries = self._tracker.study_queries
-        total = queries.count_studies(only)
+    def _show_list(
+        self,
+        request: Request,
+        only: StudyFilter,
+        studies: Sequence[StudySummary],
+        links: Mapping[str, str | None],
+    ) -> Response:
         searched = only.patient is not None
-        limit = _MOST_PATIENT_STUDIES if searched else PAGE_SIZE
-        studies = queries.list_studies(limit=limit, offset=(number - 1) * limit, matching=only)
         return self._render_page(
             request,
             "studies.html",
@@ -113,12 +135,10 @@ class Pages:
                 "only": only,
                 "searched": searched,
                 "counts": self._tracker.node_queries.count_all(self._clock()),
-                "total": total,
-                "number": number,
-                "last_page": max(1, -(-total // limit)),
+                "total": self._tracker.study_queries.count_studies(only),
+                "links": links,
                 "state_link": _make_filter_link("state"),
                 "outcome_link": _make_filter_link("outcome"),
-                "page_link": lambda to: _make_link(state=only.state, outcome=only.outcome, page=to),
             },
             refresh=not searched,
         )
@@ -282,12 +302,17 @@ class Pages:
 
 
 def _make_link(**values: object) -> str:
-    given = {name: str(value) for name, value in values.items() if value not in {None, 1}}
+    given = {name: str(value) for name, value in values.items() if value is not None}
     return "/?" + urlencode(given) if given else "/"
 
 
 def _make_filter_link(name: str) -> Callable[[StrEnum], str]:
     return lambda value: _make_link(**{name: value})
+
+
+def _link_place(only: StudyFilter, **places: StudySummary) -> str:
+    written = {name: write_place(study) for name, study in places.items()}
+    return _make_link(state=only.state, outcome=only.outcome, **written)
 
 
 def _parse_filter(kind: type[EnumT], text: str | None) -> EnumT | None:
@@ -304,18 +329,3 @@ def _parse_filter(kind: type[EnumT], text: str | None) -> EnumT | None:
         return kind(text)
     except ValueError:
         raise HTTPException(400, "There is no such filter.") from None
-
-
-def _parse_page_number(text: str | None) -> int:
-    """Return the number of a page, from 1.
-
-    Raises
-    ------
-    HTTPException
-        400: it is not a number, or out of bounds.
-    """
-    if not text:
-        return 1
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST_PAGES):
-        raise HTTPException(400, "There is no such page.")
-    return int(text[:9])

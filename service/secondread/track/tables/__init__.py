@@ -3,6 +3,7 @@
 from secondread.track.tables.access_tables import LoginLinkRow, WebSessionRow, WebTokenRow
 from secondread.track.tables.audit_tables import AuditMessageRow, SeenSettingsRow
 from secondread.track.tables.base import Base, as_columns, draw_claim, from_row
+from secondread.track.tables.count_tables import CountChangeRow, Counted
 from secondread.track.tables.delivery_tables import (
     CommitmentItemRow,
     CommitmentRow,
@@ -53,6 +54,8 @@ __all__ = [
     "Base",
     "CommitmentItemRow",
     "CommitmentRow",
+    "CountChangeRow",
+    "Counted",
     "DeliveryRow",
     "DestinationChangeRow",
     "DestinationRow",

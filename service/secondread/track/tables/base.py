@@ -10,7 +10,17 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sqlalchemy import JSON, ColumnElement, DateTime, Dialect, MetaData, String, or_
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Index,
+    MetaData,
+    String,
+    or_,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -126,6 +136,15 @@ class Base(DeclarativeBase):
 def draw_claim() -> str:
     """Return a name for a claim that no other claim ever has."""
     return secrets.token_hex(16)
+
+
+def index_some(name: str, *columns: str, where: str) -> Index:
+    """Return an index of the rows that meet a condition, in SQL that both databases read.
+
+    A query uses it only if it has the same condition, its values written out and not bound.
+    """
+    condition = text(where)
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
 class Leased:

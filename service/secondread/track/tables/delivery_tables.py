@@ -8,8 +8,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from secondread.reasons import Reason
 from secondread.send.fetch_queue import FetchKind
 from secondread.settings import DestinationMode, ObjectKind, Proof
-from secondread.track.states import CommitmentState, DeliveryState, FetchState
-from secondread.track.tables.base import Base, Digest, EnumText, Leased, Uid
+from secondread.track.states import (
+    UNDELIVERED,
+    CommitmentState,
+    DeliveryState,
+    FetchState,
+)
+from secondread.track.tables.base import Base, Digest, EnumText, Leased, Uid, index_some
+
+IS_UNDELIVERED = f"state IN ({', '.join(repr(state.value) for state in UNDELIVERED)})"
+"""The condition of indexes that hold what is still owed; `is_undelivered` is it in queries."""
 
 
 class DestinationRow(Base):
@@ -73,8 +81,29 @@ class DeliveryRow(Leased, Base):
     __tablename__ = "deliveries"
     __table_args__ = (
         UniqueConstraint("outbox", "destination"),
+        index_some("ix_deliveries_leased_by", "leased_by", where="leased_by IS NOT NULL"),
         Index(None, "destination", "state", "due_at"),
         Index(None, "claim"),
+        index_some(
+            "ix_deliveries_delivered",
+            "destination",
+            "delivered_at",
+            where="delivered_at IS NOT NULL",
+        ),
+        # Of each destination: the oldest that waits, and that waits for its proof, and the errors.
+        index_some("ix_deliveries_waiting", "destination", "created_at", where=IS_UNDELIVERED),
+        index_some(
+            "ix_deliveries_unproven",
+            "destination",
+            "first_stored_at",
+            where=f"first_stored_at IS NOT NULL AND {IS_UNDELIVERED}",
+        ),
+        index_some(
+            "ix_deliveries_failed",
+            "destination",
+            "due_at",
+            where=f"last_error IS NOT NULL AND {IS_UNDELIVERED}",
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -137,6 +166,7 @@ class FetchRequestRow(Leased, Base):
     __tablename__ = "prior_requests"
     __table_args__ = (
         UniqueConstraint("study_uid", "source", "prior_study_uid"),
+        index_some("ix_prior_requests_leased_by", "leased_by", where="leased_by IS NOT NULL"),
         Index(None, "source", "state", "due_at"),
         Index(None, "source", "claimed_at"),
         Index(None, "prior_study_uid"),

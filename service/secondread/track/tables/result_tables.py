@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.track.states import Cause, RevisionState
-from secondread.track.tables.base import Base, Digest, Document, EnumText, Uid
+from secondread.track.tables.base import Base, Digest, Document, EnumText, Uid, index_some
 
 
 class RevisionRow(Base):
@@ -17,7 +17,8 @@ class RevisionRow(Base):
     __tablename__ = "revisions"
     __table_args__ = (
         UniqueConstraint("study_uid", "number"),
-        Index(None, "state", "started_at"),
+        Index(None, "started_at"),
+        index_some("ix_revisions_under_way", "started_at", where="state = 'started'"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from secondread.accept.classify import Disposition
 from secondread.reasons import Outcome, Reason
 from secondread.track.states import Cause, StudyState
-from secondread.track.tables.base import AeText, Base, Digest, EnumText, Uid
+from secondread.track.tables.base import AeText, Base, Digest, EnumText, Uid, index_some
 from secondread.track.values import RejectionState
 
 
@@ -34,7 +34,10 @@ class PatientRow(Base):
     """A patient: ID together with its issuer. Who it is stands here and in the next table alone."""
 
     __tablename__ = "patients"
-    __table_args__ = (UniqueConstraint("patient_id", "issuer"),)
+    __table_args__ = (
+        UniqueConstraint("patient_id", "issuer"),
+        index_some("ix_patients_merged_into", "merged_into", where="merged_into IS NOT NULL"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     patient_id: Mapped[str] = mapped_column(Text)
@@ -124,11 +127,15 @@ class StudyRow(Base):
 
     __tablename__ = "studies"
     __table_args__ = (
-        Index(None, "state", "quiet_due_at"),
-        Index(None, "state", "settle_due_at"),
+        # Of the many that were read long ago, none has a due time.
+        index_some("ix_studies_quiet_due_at", "quiet_due_at", where="quiet_due_at IS NOT NULL"),
+        index_some("ix_studies_settle_due_at", "settle_due_at", where="settle_due_at IS NOT NULL"),
+        index_some("ix_studies_priors_due_at", "priors_due_at", where="priors_due_at IS NOT NULL"),
         Index(None, "patient", "study_date"),
-        Index(None, "last_arrived_at"),
-        Index(None, "outcome"),
+        # For lists in this order, of all and of some.
+        Index(None, "last_arrived_at", "study_uid"),
+        Index(None, "state", "last_arrived_at", "study_uid"),
+        Index(None, "outcome", "last_arrived_at", "study_uid"),
     )
 
     study_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
@@ -236,6 +243,7 @@ class OtherObjectRow(Base):
         UniqueConstraint("sop_instance_uid", "sha256"),
         Index(None, "study_uid"),
         Index(None, "arrived_at"),
+        Index(None, "peer", "is_altered"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -43,10 +43,21 @@ def _table(name: str, *columns_and_constraints: sa.schema.SchemaItem) -> None:
     sa.Table(name, TABLES, *columns_and_constraints)
 
 
+def _index_some(name: str, *columns: str, where: str) -> sa.Index:
+    condition = sa.text(where)
+    return sa.Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
+IS_UNDELIVERED = "state IN ('pending', 'sending', 'stored')"
+
+
 def upgrade() -> None:
     TABLES.create_all(op.get_bind(), checkfirst=False)
     for view in VIEWS:
         op.execute(view)
+    for counted in COUNTED:
+        for statement in _count(*counted):
+            op.get_bind().exec_driver_sql(statement)
 
 
 # What came in: patients, studies, series, instances, treatments.
@@ -64,6 +75,7 @@ _table(
     _required("issuer", sa.Text()),
     _optional("merged_into", sa.Integer(), sa.ForeignKey("patients.id")),
     sa.UniqueConstraint("patient_id", "issuer"),
+    _index_some("ix_patients_merged_into", "merged_into", where="merged_into IS NOT NULL"),
 )
 _table(
     "patient_identities",
@@ -134,11 +146,13 @@ _table(
     _required("shown_findings", sa.Integer()),
     _optional("reported_at", INSTANT),
     _optional("priors_due_at", INSTANT),
-    sa.Index(None, "state", "quiet_due_at"),
-    sa.Index(None, "state", "settle_due_at"),
+    _index_some("ix_studies_quiet_due_at", "quiet_due_at", where="quiet_due_at IS NOT NULL"),
+    _index_some("ix_studies_settle_due_at", "settle_due_at", where="settle_due_at IS NOT NULL"),
+    _index_some("ix_studies_priors_due_at", "priors_due_at", where="priors_due_at IS NOT NULL"),
     sa.Index(None, "patient", "study_date"),
-    sa.Index(None, "last_arrived_at"),
-    sa.Index(None, "outcome"),
+    sa.Index(None, "last_arrived_at", "study_uid"),
+    sa.Index(None, "state", "last_arrived_at", "study_uid"),
+    sa.Index(None, "outcome", "last_arrived_at", "study_uid"),
 )
 _table(
     "series",
@@ -197,6 +211,7 @@ _table(
     sa.UniqueConstraint("sop_instance_uid", "sha256"),
     sa.Index(None, "study_uid"),
     sa.Index(None, "arrived_at"),
+    sa.Index(None, "peer", "is_altered"),
 )
 _table(
     "rejections",
@@ -247,7 +262,8 @@ _table(
     _optional("exam_log_odds", sa.Double()),
     _optional("priority", sa.Double()),
     sa.UniqueConstraint("study_uid", "number"),
-    sa.Index(None, "state", "started_at"),
+    sa.Index(None, "started_at"),
+    _index_some("ix_revisions_under_way", "started_at", where="state = 'started'"),
 )
 _table(
     "image_results",
@@ -390,8 +406,28 @@ _table(
     _required("proof_asked", sa.Integer()),
     _required("proof_refused", sa.Integer()),
     sa.UniqueConstraint("outbox", "destination"),
+    _index_some("ix_deliveries_leased_by", "leased_by", where="leased_by IS NOT NULL"),
     sa.Index(None, "destination", "state", "due_at"),
     sa.Index(None, "claim"),
+    _index_some(
+        "ix_deliveries_delivered",
+        "destination",
+        "delivered_at",
+        where="delivered_at IS NOT NULL",
+    ),
+    _index_some("ix_deliveries_waiting", "destination", "created_at", where=IS_UNDELIVERED),
+    _index_some(
+        "ix_deliveries_unproven",
+        "destination",
+        "first_stored_at",
+        where=f"first_stored_at IS NOT NULL AND {IS_UNDELIVERED}",
+    ),
+    _index_some(
+        "ix_deliveries_failed",
+        "destination",
+        "due_at",
+        where=f"last_error IS NOT NULL AND {IS_UNDELIVERED}",
+    ),
 )
 _table(
     "commitments",
@@ -437,6 +473,7 @@ _table(
     _optional("claimed_at", INSTANT),
     _optional("finished_at", INSTANT),
     sa.UniqueConstraint("study_uid", "source", "prior_study_uid"),
+    _index_some("ix_prior_requests_leased_by", "leased_by", where="leased_by IS NOT NULL"),
     sa.Index(None, "source", "state", "due_at"),
     sa.Index(None, "source", "claimed_at"),
     sa.Index(None, "prior_study_uid"),
@@ -592,6 +629,76 @@ _table(
     _required("document", DOCUMENT),
     _required("seen_at", INSTANT),
 )
+
+# How many rows there are in each state, as changes that are summed up: a count is not read from
+# its table, and no two transactions wait for the same row.
+
+_table(
+    "count_changes",
+    _key("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite")),
+    _required("counted", CODE),
+    _required("state", sa.String(40)),
+    _required("label", sa.String(40)),
+    _required("change", sa.Integer()),
+)
+
+# What is counted, of which table, in which state and by what else, and which of its rows.
+COUNTED = (
+    ("studies", "studies", "{row}.state", "coalesce({row}.outcome, '')", "1 = 1"),
+    ("deliveries", "deliveries", "{row}.state", "{row}.destination", "1 = 1"),
+    (
+        "warned_deliveries",
+        "deliveries",
+        "''",
+        "{row}.destination",
+        # B000, B006 and B007: stored with a warning.
+        "{row}.last_status IN (45056, 45062, 45063)",
+    ),
+    ("prior_requests", "prior_requests", "{row}.state", "{row}.source", "1 = 1"),
+)
+
+
+def _note_change(row: str, change: int, counted: str, state: str, label: str, which: str) -> str:
+    values = f"SELECT '{counted}', {state}, {label}, {change} WHERE {which};"
+    return "INSERT INTO count_changes (counted, state, label, change) " + values.replace(
+        "{row}", row
+    )
+
+
+def _has_changed(*values: str) -> str:
+    """Return the condition that an update has changed one of a row's values."""
+    changes = "coalesce(({old}) <> ({new}), ({old}) IS NOT NULL OR ({new}) IS NOT NULL)"
+    return " OR ".join(
+        changes.format(old=value.replace("{row}", "OLD"), new=value.replace("{row}", "NEW"))
+        for value in values
+    )
+
+
+def _count(counted: str, table: str, state: str, label: str, which: str) -> list[str]:
+    """Return the statements that make the triggers of one count."""
+    added = _note_change("NEW", 1, counted, state, label, which)
+    removed = _note_change("OLD", -1, counted, state, label, which)
+    changed = _has_changed(state, label, which)
+    if op.get_bind().dialect.name == "sqlite":
+        bodies = {
+            "INSERT": f"BEGIN {added} END",
+            "DELETE": f"BEGIN {removed} END",
+            "UPDATE": f"WHEN {changed} BEGIN {removed} {added} END",
+        }
+        return [
+            f"CREATE TRIGGER count_{counted}_{event.lower()} AFTER {event} ON {table} {body}"
+            for event, body in bodies.items()
+        ]
+    each = f"ON {table} FOR EACH ROW"
+    run = f"EXECUTE FUNCTION count_{counted}()"
+    return [
+        f"CREATE FUNCTION count_{counted}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF TG_OP <> 'INSERT' THEN {removed} END IF; "
+        f"IF TG_OP <> 'DELETE' THEN {added} END IF; RETURN NULL; END $$",
+        f"CREATE TRIGGER count_{counted}_rows AFTER INSERT OR DELETE {each} {run}",
+        f"CREATE TRIGGER count_{counted}_changed AFTER UPDATE {each} WHEN ({changed}) {run}",
+    ]
+
 
 # The views are a contract: columns may be added, none is renamed or taken away. They name no
 # patient; `patient` is the key of the table `patients`, for those who may join it.
