@@ -1,6 +1,7 @@
 """Certainty, score of exams, what is typically benign, and operating points of a finished model.
 
-    python -m models.calcification.training certainty --manifest FILE --work DIR [--processes 2]
+    python -m models.calcification.training certainty --manifest FILE --work DIR
+        [--benign groups.benign.json] [--processes 2]
 
 The model reads the validation exams (`validation_exams`; stored in DIR, and read once). Their marks
 are then grouped as the node groups them, each cluster is judged, and the tables are fitted anew:
@@ -19,6 +20,7 @@ PyTorch. After a change of grouping or of graphs, run it again; then judge, and 
 """
 
 import argparse
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -56,6 +58,9 @@ from secondread_lab.judge.rules import MarkOutcome
 from secondread_lab.judge.scored_exams import combine_views, is_free, list_exams, tabulate_costs
 from secondread_lab.judge.scored_items import ScoredSet
 
+BenignPairs = Sequence[tuple[float, bool]]
+"""Of groups, the share of typically benign types, and whether each is of one."""
+
 _RIGHT = frozenset({MarkOutcome.HIT, MarkOutcome.BENIGN})
 
 
@@ -78,13 +83,15 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder of what was read")
     parser.add_argument("--exams", type=int, default=68, help="numbers to draw exams from")
+    parser.add_argument("--benign", type=Path, help="pairs that the command `groups` has written")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args(arguments)
     manifest = load_manifest(options.manifest)
     records = read_validation_exams(
         options.manifest, options.exams, options.work, options.processes
     )
-    fitted, part = fit_calibration(records, manifest.groups)
+    pairs = json.loads(options.benign.read_text("utf-8")) if options.benign else []
+    fitted, part = fit_calibration(records, manifest.groups, pairs)
     points = set_points(part, manifest.operating_points)
     text = "\n".join((*format_calibration(fitted), *format_points(points)))
     options.manifest.write_text(replace_tables(options.manifest.read_text("utf-8"), text), "utf-8")
@@ -92,10 +99,23 @@ def main(arguments: Sequence[str]) -> None:
     print("\n".join(tabulate(points)))
 
 
-def fit_calibration(records: Sequence[ViewRecord], groups: GroupTables) -> tuple[Fitted, ScoredSet]:
-    """Return the tables that records give, and the records with the certainties of these tables."""
+def fit_calibration(
+    records: Sequence[ViewRecord], groups: GroupTables, benign_pairs: BenignPairs = ()
+) -> tuple[Fitted, ScoredSet]:
+    """Return the tables that records give, and the records with the certainties of these tables.
+
+    Parameters
+    ----------
+    records
+        Of validation exams.
+    groups
+        The model's tables of groups.
+    benign_pairs
+        Of other groups, the share of typically benign types and whether each is of one.
+    """
     singles = fit_with_tail(_judge_singles(records))
-    clusters, benign = _fit_clusters(records, groups, singles)
+    clusters, scored = _fit_clusters(records, groups, singles)
+    benign = fit_benign(scored, benign_pairs)
 
     def calibrate(mark_class: MarkClass, score: float) -> float:
         return (clusters if mark_class is MarkClass.CLUSTER else singles).calibrate(score)
@@ -113,14 +133,14 @@ def fit_calibration(records: Sequence[ViewRecord], groups: GroupTables) -> tuple
 
 def _fit_clusters(
     records: Sequence[ViewRecord], groups: GroupTables, singles: FittedTable
-) -> tuple[FittedTable, FittedTable | None]:
-    """Return the table of clusters, and that of what is typically benign."""
+) -> tuple[FittedTable, list[ViewOutcome]]:
+    """Return the table of clusters, and the views with the scores that it was fitted to."""
 
     def score(mark_class: MarkClass, value: float) -> float:
         return 100 * value if mark_class is MarkClass.CLUSTER else singles.calibrate(value)
 
     views = [judge_view(record, groups, score, mark_all) for record in records]
-    return fit_with_tail(_judge_clusters(views)), fit_benign(views)
+    return fit_with_tail(_judge_clusters(views)), views
 
 
 def judge_view(
@@ -150,24 +170,28 @@ def judge_view(
     return score_image(replace(record, clusters=clusters))
 
 
-def fit_benign(views: Sequence[ViewOutcome]) -> FittedTable | None:
+def fit_benign(views: Sequence[ViewOutcome], others: BenignPairs = ()) -> FittedTable | None:
     """Return the table of what is typically benign; None without clusters of both kinds.
 
     Of clusters that are there, and of those that are really a vessel or skin. One suspicious
     cluster more, that looks as benign as can be, stands for those that these exams do not hold.
     """
-    pairs = [
+    pairs = [*others, *_list_benign(views)]
+    if len({is_benign for _, is_benign in pairs}) < 2:
+        return None
+    share, is_benign = zip(*pairs, (1.0, False), strict=True)
+    marks = JudgedMarks(np.array(share, np.float64), np.array(is_benign, np.bool_))
+    return FittedTable(fit_certainties(marks, knots=8), None)
+
+
+def _list_benign(views: Sequence[ViewOutcome]) -> list[tuple[float, bool]]:
+    return [
         (cluster.benign_share, outcome is not MarkOutcome.HIT)
         for view in views
         for cluster, outcome in zip(view.record.clusters, view.marks, strict=True)
         if cluster.benign_share is not None
         and outcome in {*_RIGHT, MarkOutcome.VASCULAR, MarkOutcome.SKIN}
     ]
-    if len({is_benign for _, is_benign in pairs}) < 2:
-        return None
-    share, is_benign = zip(*pairs, (1.0, False), strict=True)
-    marks = JudgedMarks(np.array(share, np.float64), np.array(is_benign, np.bool_))
-    return FittedTable(fit_certainties(marks, knots=8), None)
 
 
 def set_points(

@@ -9,7 +9,9 @@ was trained on, since a graph is surer of those. Each type counts as often as it
 groups of validation exams can be added. For distributions regions are too small: lesions of whole
 exams are laid out without pixels (`layouts`), thinned, and mixed with false marks as the detector
 does it in regions. Marks are stored in the work folder by shard and model, so that a run continues
-where it was cut off. Append the written file to the model's manifest.
+where it was cut off. Append the written file to the manifest of the model. Beside it, as OUT with
+the suffix ``.benign.json``, stand the shares of typically benign types of all groups, each by a
+table that did not see its shard, and whether it is benign: `certainty --benign` fits to them.
 """
 
 import argparse
@@ -36,6 +38,7 @@ from secondread.detect.manifest import load_manifest
 from secondread.detect.marks import Mark
 from secondread.findings.clusters import MINIMUM_MEMBERS, group_marks, join_pieces
 from secondread.findings.group_features import Surroundings, measure_group
+from secondread.findings.suspicion import TYPICALLY_BENIGN
 from secondread_lab.judge import rules
 from secondread_lab.judge.outcomes import score_image
 from secondread_lab.judge.records import read_records
@@ -129,6 +132,8 @@ def main(arguments: Sequence[str]) -> None:
             )
     report_progress(f"{len(spread.answers)} groups laid out")
     on = f"{len(regions)} simulated regions, {len(types.answers)} groups"
+    pairs = judge_benign(types, leave_out(types, TYPE_FEATURES, MORPHOLOGIES, TYPE_DECAY))
+    options.out.with_suffix(".benign.json").write_text(json.dumps(pairs), "utf-8")
     lines = [
         *_format_table("types", MORPHOLOGIES, TYPE_FEATURES, types, TYPE_DECAY, on),
         *_format_table(
@@ -215,6 +220,47 @@ def _make_key(members: Sequence[Mark]) -> frozenset[tuple[float, float]]:
     return frozenset((round(m.center.col, 2), round(m.center.row, 2)) for m in members)
 
 
+def leave_out(
+    examples: Examples,
+    features: Sequence[str],
+    words: Sequence[Morphology | Distribution],
+    decay: float,
+) -> Values:
+    """Return the shares of the labels of each example, by a table that did not see its source."""
+    values, answers, counted = _as_arrays(examples, features)
+    rule, fold = _make_rule(words, features), assign_folds(examples.of, _FOLDS)
+    shares = np.zeros((len(values), len(words)))
+    for left in sorted(set(fold.tolist())):
+        out = fold == left
+        part = fit_table(values[~out], answers[~out], counted[~out], rule, decay)
+        shares[out] = part.shares(values[out])
+    return shares
+
+
+def judge_benign(examples: Examples, shares: Values) -> list[tuple[float, bool]]:
+    """Return for each group the share of typically benign types, and whether it is of one."""
+    is_benign = np.array([kind in TYPICALLY_BENIGN for kind in MORPHOLOGIES])
+    summed = shares[:, is_benign].sum(axis=1).tolist()
+    return [
+        (round(share, 5), bool(is_benign[answer]))
+        for share, answer in zip(summed, examples.answers, strict=True)
+    ]
+
+
+def _as_arrays(examples: Examples, features: Sequence[str]) -> tuple[Values, Answers, Values]:
+    values = np.array([[example[feature] for feature in features] for example in examples.features])
+    return values, np.array(examples.answers), np.array(examples.counted)
+
+
+def _make_rule(words: Sequence[Morphology | Distribution], features: Sequence[str]) -> Values:
+    """Return the weights of a table without any data: each label follows its own share."""
+    rule = np.zeros((len(words), len(features)))
+    for number, word in enumerate(words):
+        if f"share_{word.name.lower()}" in features:
+            rule[number, features.index(f"share_{word.name.lower()}")] = 1.0
+    return rule
+
+
 def _format_table(
     name: str,
     words: Sequence[Morphology | Distribution],
@@ -223,20 +269,9 @@ def _format_table(
     decay: float,
     on: str,
 ) -> Iterator[str]:
-    values = np.array([[example[feature] for feature in features] for example in examples.features])
-    answers, counted = np.array(examples.answers), np.array(examples.counted)
-    rule = np.zeros((len(words), len(features)))
-    for number, word in enumerate(words):
-        if f"share_{word.name.lower()}" in features:
-            rule[number, features.index(f"share_{word.name.lower()}")] = 1.0
-    fold = assign_folds(examples.of, _FOLDS)
-    shares = np.zeros((len(values), len(words)))
-    for left in range(_FOLDS):
-        out = fold == left
-        part = fit_table(values[~out], answers[~out], counted[~out], rule, decay)
-        shares[out] = part.shares(values[out])
-    report_progress(f"{name}: left out, {_summarise_fit(shares, answers)}")
-    whole_fit = fit_table(values, answers, counted, rule, decay)
+    shares = leave_out(examples, features, words, decay)
+    report_progress(f"{name}: left out, {_summarise_fit(shares, np.array(examples.answers))}")
+    whole_fit = fit_table(*_as_arrays(examples, features), _make_rule(words, features), decay)
     yield from ("", f"[groups.{name}]", f"{name} = {json.dumps([w.name.lower() for w in words])}")
     yield f"features = {json.dumps(list(features))}"
     yield f"means = {_format_numbers(whole_fit.means)}"

@@ -48,6 +48,7 @@ def _list_figures(result: PairFigures) -> list[tuple[str, Estimate]]:
         ("false gone per exam", result.false_gone_per_exam),
         ("localisation error, mm (mean)", result.localisation_mm),
         ("not comparable, share", result.not_comparable),
+        ("priority of recurrence-like marks against others, AUC", result.priority_auc),
     ]
 
 

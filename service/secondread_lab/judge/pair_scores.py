@@ -1,7 +1,7 @@
 """How well the comparison of simulated pairs separates new, grown and unchanged clusters."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -11,13 +11,18 @@ import numpy as np
 from secondread.codes import Change
 from secondread.findings.changes import ChangeKind, FindingChange, StudyComparison
 from secondread.findings.finding import Finding, StudyReading
+from secondread.findings.typically_benign import SUSPICIOUS
 from secondread.geometry import PointPx, SpacingMm
+from secondread_lab.judge.agreement import compute_auc
 from secondread_lab.judge.bootstrap import (
+    Draws,
     Estimate,
     draw_resamples,
+    estimate_interval,
     estimate_mean,
 )
 from secondread_lab.judge.pairs import PairViews, select_rows
+from secondread_lab.judge.rules import find_morphology
 from secondread_lab.simulate.exam import SimulatedView
 from secondread_lab.simulate.truth import TruthRow
 
@@ -70,13 +75,23 @@ class ChangeOutcome:
     estimated_mm: float | None = None
     """The registration's own estimate of its error, in each direction."""
     prior: PriorSide = PriorSide.READ_AGAIN
+    priorities: tuple[float, ...] = ()
+    """Of the shown marks on the cluster, or of the mark that is on nothing; empty for what is
+    missing."""
+    is_like_recurrence: bool = False
+    """Whether the cluster's type is one of `typically_benign.SUSPICIOUS`."""
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "ChangeOutcome":
         """Restore an outcome from plain values; old ones do not have the side."""
         answer = cls(**values)
         verdict = None if answer.verdict is None else ChangeKind(answer.verdict)
-        return replace(answer, verdict=verdict, prior=PriorSide(answer.prior))
+        return replace(
+            answer,
+            verdict=verdict,
+            prior=PriorSide(answer.prior),
+            priorities=tuple(answer.priorities),
+        )
 
 
 def score_pair(
@@ -114,12 +129,23 @@ def score_pair(
             apart, estimated = _measure_error(change, here, view, before)
             verdict = change.kind if change else None
             truth = _name_truth(pair, row)
-            out.append(ChangeOutcome(number, truth, verdict, same, row.zone, apart, estimated))
+            outcome = ChangeOutcome(number, truth, verdict, same, row.zone, apart, estimated)
+            is_like_recurrence = find_morphology(row.morphology) in SUSPICIOUS
+            out.append(_rate(outcome, here, is_like_recurrence=is_like_recurrence))
         for finding in left:
             change = comparison.find_change(uid, finding.id)
-            out.append(ChangeOutcome(number, "none", change.kind if change else None, same))
+            outcome = ChangeOutcome(number, "none", change.kind if change else None, same)
+            out.append(_rate(outcome, [finding], is_like_recurrence=False))
         out += _score_missing(number, view, before, prior, comparison, same)
     return [replace(answer, prior=side) for answer in out]
+
+
+def _rate(
+    outcome: ChangeOutcome, marks: Sequence[Finding], *, is_like_recurrence: bool
+) -> ChangeOutcome:
+    """Return an outcome with the priorities of its marks."""
+    priorities = tuple(mark.priority or 0.0 for mark in marks)
+    return replace(outcome, priorities=priorities, is_like_recurrence=is_like_recurrence)
 
 
 def _name_truth(pair: PairViews, row: TruthRow) -> str:
@@ -221,6 +247,8 @@ class PairFigures:
     false_gone_per_exam: Estimate
     localisation_mm: Estimate
     localisation_p95_mm: float | None
+    priority_auc: Estimate
+    """Marks on clusters like a recurrence against all others, false ones included."""
     table: dict[str, dict[str, int]]
     """How often each reported change, by true change; clusters that were not shown are left out."""
 
@@ -269,8 +297,31 @@ def compute_figures(all_answers: Sequence[ChangeOutcome], pairs: Sequence[int]) 
         ),
         localisation_mm=estimate_mean(mm, [place[a.pair] for a in errors], draws),
         localisation_p95_mm=float(np.quantile(mm, 0.95)) if mm else None,
+        priority_auc=_measure_order(all_answers, place, draws),
         table=_count_words(compared),
     )
+
+
+def _measure_order(
+    outcomes: Sequence[ChangeOutcome], place: Mapping[int, int], draws: Draws
+) -> Estimate:
+    """Return how well priority orders the marks of the current exams."""
+    like, other = (
+        [
+            (priority, place[outcome.pair])
+            for outcome in outcomes
+            if outcome.is_like_recurrence is wanted
+            for priority in outcome.priorities
+        ]
+        for wanted in (True, False)
+    )
+    columns = [
+        (np.array([p for p, _ in marks], np.float64), np.array([o for _, o in marks], np.int64))
+        for marks in (like, other)
+    ]
+    (positive, p_owners), (negative, n_owners) = columns
+    values = compute_auc(positive, p_owners, negative, n_owners, draws)
+    return estimate_interval(values, np.concatenate([p_owners, n_owners]))
 
 
 def _count_words(outcomes: Sequence[ChangeOutcome]) -> dict[str, dict[str, int]]:

@@ -126,6 +126,18 @@ def test_a_few_benign_clusters_are_not_near_certainty() -> None:
     assert fit_benign([score_image(view("amorphous", 0.1))]) is None
 
 
+def test_groups_of_regions_add_to_what_is_known_of_benign_ones() -> None:
+    mark = replace(found(HERE, 90.0, ()), benign_share=0.99)
+    views = [score_image(record(cluster(HERE, morphology="suture"), [mark]))]
+    pairs = [(0.99, True)] * 60 + [(0.2, False)] * 60
+
+    alone, together = fit_benign(views), fit_benign(views, pairs)
+
+    assert alone is None
+    assert together is not None
+    assert together.calibrate(0.99) >= 95
+
+
 def test_points_are_written_into_a_manifest_that_loads_again(tmp_path: Path) -> None:
     source = locate_default_manifest()
     text = source.read_text("utf-8")

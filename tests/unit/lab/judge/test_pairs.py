@@ -87,6 +87,22 @@ def test_figures_count_what_was_said_of_what_is_true() -> None:
     assert found.table["new"] == {"new": 1, "more": 1}
 
 
+def test_priority_of_marks_is_ordered_over_all_pairs() -> None:
+    def rated(truth: str, *priorities: float, like: bool = False) -> ChangeOutcome:
+        one = answer(truth, ChangeKind.NEW, pair=1)
+        return replace(one, priorities=priorities, is_like_recurrence=like)
+
+    marks = [
+        rated("new", 30.0, 9.0, like=True),
+        rated("unchanged", 2.0),  # a round cluster is one of the others
+        rated("none", 12.0),
+        rated("gone"),
+    ]
+
+    assert compute_figures(marks, [1]).priority_auc.value == 0.75
+    assert compute_figures([rated("none", 12.0)], [1]).priority_auc.value is None
+
+
 def test_with_perfect_marks_every_word_is_true() -> None:
     spec = draw_pair_spec(1, 3)
     pair = simulate_pair(replace(spec, pitch_mm=0.4, views=spec.views[:1]))
