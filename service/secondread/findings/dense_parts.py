@@ -41,16 +41,16 @@ taken for one with a part, of whatever kind.
 LEAST_BY_SPACING = 2.5
 """What of it the links alone must give; sizes may give the rest."""
 
-LEAST_LINK_MM = 0.6
-"""Shorter links count as this long: two marks so near are often one calcification's. On 128
-validation views, where nothing was planted, 2 groups are split then, and 6 without it."""
+LEAST_MM = 0.6
+"""Shorter links count as this long, since two marks so near are often one calcification's, and so
+do smaller diameters, which are not known well. On 128 validation views, where nothing was planted,
+2 groups are split then, and 6 with a tenth of it."""
 AROUND_MM = 8.0
 """How far around a part its surroundings reach, of which a strand is told."""
 STRAND_RATIO = 3.0
 """Ratio of the principal axes from which on calcifications are a strand: chance makes longer gaps
 along a line than in an area."""
 
-_CLOSEST_MM = 0.1  # positions are not known more exactly
 _SIZE_ERROR = 0.2  # standard error of the logarithm of a diameter
 _MOST_PARTS = 4
 
@@ -121,7 +121,7 @@ def _find_densest(at_mm: FloatArray, diameter_mm: FloatArray) -> Indices | None:
 
 def _build_hierarchy(at_mm: FloatArray) -> tuple[list[_Part], FloatArray]:
     """Return the parts that links join, from the shortest on, and the lengths of all links."""
-    tree = minimum_spanning_tree(squareform(np.maximum(pdist(at_mm), LEAST_LINK_MM))).tocoo()
+    tree = minimum_spanning_tree(squareform(np.maximum(pdist(at_mm), LEAST_MM))).tocoo()
     order = np.argsort(tree.data, kind="stable")
     part_of = {index: _Part(np.array([index]), np.empty(0)) for index in range(len(at_mm))}
     parts = []
@@ -148,14 +148,14 @@ def _weigh_evidence(
     by_spacing = _compare_scales(part.links**power, links**power)
     if by_spacing < LEAST_BY_SPACING:
         return 0.0
-    return by_spacing + _compare_sizes(part.members, np.log(np.maximum(diameter_mm, _CLOSEST_MM)))
+    return by_spacing + _compare_sizes(part.members, np.log(np.maximum(diameter_mm, LEAST_MM)))
 
 
 def _is_strand(members: Indices, at_mm: FloatArray) -> bool:
     """Return whether a part lies on a strand, as calcifications of a duct or a vessel do."""
     near = at_mm[cdist(at_mm, at_mm[members]).min(axis=1) <= AROUND_MM]
     low, high = np.linalg.eigvalsh(np.cov(near.T))
-    return bool(high >= STRAND_RATIO**2 * max(low, _CLOSEST_MM**2))
+    return bool(high >= STRAND_RATIO**2 * max(low, LEAST_MM**2))
 
 
 def _compare_scales(inside: FloatArray, every: FloatArray) -> float:

@@ -1,9 +1,9 @@
 """Which calcifications chains of links join to a group, and which they never join.
 
 The distance between two calcifications is that between their rims, as far as they are larger than
-usual: coarse ones lie farther apart, and a group of them is seen as one. Calcifications that are
-likely a vessel's, those on metal, and sutures are links among themselves and never between others:
-a strand of them would join what has nothing to do with each other.
+usual: coarse ones lie farther apart, and a group of them is seen as one. Calcifications on a vessel
+or on metal, and sutures, are links among themselves and never between others: a strand of them
+would join what has nothing to do with each other.
 """
 
 from collections.abc import Sequence
@@ -63,8 +63,8 @@ def link_calcifications(
     """Return calcifications in groups, each by falling score, the largest group first.
 
     Two are in one group when a chain of calcifications of one nature joins them, each gap shorter
-    than `LINK_MM`. Fewer of a nature than make a cluster join the nearest group within reach, and
-    no two groups.
+    than `LINK_MM`. What lies on a vessel or on metal then joins the nearest group within reach, as
+    one or two of a suture do, and no two groups.
 
     Parameters
     ----------
@@ -82,8 +82,10 @@ def link_calcifications(
     same = natures[:, None] == natures
     labels = np.asarray(connected_components((gaps < LINK_MM) & same, directed=False)[1])
     sizes = np.bincount(labels)
-    # Few strangers are rather badly named members of a group than groups of their own.
-    settled = (natures == Nature.TISSUE) | (sizes[labels] >= MINIMUM_MEMBERS)
+    # What lies on a vessel or on metal may be of the group beside it, and a suture of one or two is
+    # rather a badly named member of it.
+    is_suture = (natures == Nature.SUTURE) & (sizes[labels] >= MINIMUM_MEMBERS)
+    settled = (natures == Nature.TISSUE) | is_suture
     joined = labels.copy()
     for index in np.flatnonzero(~settled).tolist() if settled.any() else ():
         near = np.flatnonzero(settled)[np.argmin(gaps[index, settled])]
