@@ -304,6 +304,7 @@ def main() -> int:
             campaign = Campaign(world, wanted.seed, say)
             tally = campaign.tally if campaign.learn_places() else campaign.run(wanted.kills)
     print(tally.describe())
+    print(f"again: --seed {wanted.seed} --database {wanted.database} --kills {wanted.kills}")
     return 1 if tally.faults else 0
 
 

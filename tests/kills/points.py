@@ -210,13 +210,7 @@ def note_kill(folder: Path, victim: str) -> None:
 
 
 def find_kind(command: Sequence[str]) -> str:
-    """Return the kind of a process of a node by its command line; empty for any other.
-
-    >>> find_kind(["python", "-m", "secondread", "work", "--name", "w0"])
-    'work'
-    >>> find_kind(["python", "-W", "ignore", "-m", "secondread.detect.child", "{}"])
-    'child'
-    """
+    """Return the kind of a process of a node by its command line; empty for any other."""
     words = list(command)
     if "secondread.detect.child" in words:
         return "child"

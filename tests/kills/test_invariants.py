@@ -14,7 +14,7 @@ from secondread.workflow.fenced_run import FencedRuns
 from tests.kills import invariants
 from tests.kills.invariants import SentImage
 from tests.kills.plants import PLANTS
-from tests.kills.points import HARNESS, WRAPPED, Points, Step, read_trace
+from tests.kills.points import HARNESS, WRAPPED, Points, Step, find_kind, read_trace
 from tests.worlds.node_world import NodeWorld, run_step
 
 RUN = ("1.2.3", 1)
@@ -98,6 +98,19 @@ def test_results_without_a_key_are_found_when_their_step_is_repeated(
 
 def test_a_study_that_is_not_read_is_found(world: NodeWorld) -> None:
     assert any("it is reading, not reported" in fault for fault in find_result_faults(world))
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [
+        ("python -m secondread work --name w0", "work"),
+        ("python -W ignore -m secondread.detect.child {}", "child"),
+        ("python -m tests.worlds.light_worker folder w0", "work"),
+        ("python -m pytest", ""),
+    ],
+)
+def test_a_process_of_a_node_is_recognized_by_its_command(command: str, kind: str) -> None:
+    assert find_kind(command.split()) == kind
 
 
 def sends(*events: str) -> list[Step]:

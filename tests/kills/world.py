@@ -187,7 +187,9 @@ class KillableNode(NodeProcess):
         until(lambda: self.echo() == 0, "the receiver", 120)
 
     def launch(self) -> None:
-        """Start it."""
+        """Start it; an earlier one has been killed."""
+        if self._process is not None:
+            self._process.wait()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "secondread", "serve", "--settings", str(self.file)],
