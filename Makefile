@@ -63,7 +63,8 @@ SOAK_CASES ?= 100000
 # looked for again with the same seed.
 SOAK_KILLS ?= 120
 soak: $(VENV)/.installed $(VENV)/.dev
-	SOAK_SEED=$(SOAK_SEED) PYTHONPATH=service $(BIN)/python -m pytest -q tests/integration/test_take_over.py tests/kills
+	SOAK_SEED=$(SOAK_SEED) PYTHONPATH=service $(BIN)/python -m pytest -q tests/integration/test_take_over.py tests/kills \
+	    tests/acceptance/test_full_disk_reading.py tests/acceptance/test_restore.py
 	for database in sqlite postgresql; do \
 	    PYTHONPATH=service $(BIN)/python -m tests.kills.campaign --database $$database \
 	        --kills $(SOAK_KILLS) --seed $(SOAK_SEED) || exit 1; \

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,20 +20,27 @@ from tests.worlds.builders import header
 SUCCESS, OUT_OF_RESOURCES = 0x0000, 0xA700
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 6 MB."""
-    folder = tmp_path / "disk"
+@contextmanager
+def mount_small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """Mount a file system of that size; the test is skipped where that cannot be done."""
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=6m,mode=700", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         pytest.skip("no mount command")
     if done.returncode:
         pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    with mount_small_disk(tmp_path / "disk", "6m") as disk:
+        yield disk
 
 
 def fill(disk: Path) -> Path:
