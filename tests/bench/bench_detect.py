@@ -34,7 +34,8 @@ from secondread.detect import breast, peaks, strips
 from secondread.detect.decode import decode_pixels
 from secondread.detect.detector import Detector
 from secondread.detect.manifest import Graph, GraphRole, Manifest, load_manifest
-from secondread.detect.pixels import GreyScale, normalise
+from secondread.detect.normalisation import normalise
+from secondread.detect.pixels import GreyScale
 from secondread.detect.prepare import cut_detector_input, prepare_image
 from secondread.detect.session import GraphSession
 from secondread.geometry import SpacingMm

@@ -3,9 +3,10 @@
 ``python -m models.calcification.training COMMAND`` runs it; `__main__` lists the commands. Data
 flows through the modules in this order:
 
-- Regions: `backgrounds` (tissue without solids, stored), `region_solids` (the solids that are put
-  in), `random_processing` (a random vendor), `regions` (a piece of an image with its truth), `real`
-  (the same with real tissue), `store` (regions on disk), `tiles` (batches of pieces of them).
+- Regions: `backgrounds` (tissue without solids, stored), `placed_solids`, `region_solids`,
+  `metal_solids` and `subtle_clusters` (the solids that are put in), `random_processing` (a random
+  vendor), `regions` (a piece of an image with its truth), `real` (the same with real tissue),
+  `store` (regions on disk), `tiles` (batches of pieces of them).
 - Networks: `networks`; `weights` (those of the committed graphs); `dense`, `patches` and
   `neighbour_network` (the trainings); `mining` (false candidates of the dense network); `specks`
   (its candidates as points); `export` (to ONNX files); `round` (all of these in one run).

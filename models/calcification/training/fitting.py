@@ -22,7 +22,7 @@ import onnx
 
 from models.calcification.training.isotonic import FittedTable, JudgedMarks, fit_certainties
 from models.calcification.training.patches import DESCRIBE_PX, RESCORE_PX
-from models.calcification.training.region_solids import MORPHOLOGIES
+from models.calcification.training.placed_solids import MORPHOLOGIES
 from models.calcification.training.regions import HEADS, NORMALISER
 from models.calcification.training.validation_exams import BLOCK, plan_validation_exams
 from secondread.app.reader import open_reader

@@ -27,7 +27,7 @@ import numpy as np
 from models.calcification.training.annotated_regions import AnnotatedRegion, annotate_regions
 from models.calcification.training.console import report_progress
 from models.calcification.training.layouts import LesionLayout, lay_out_exams
-from models.calcification.training.region_solids import DISTRIBUTIONS, MORPHOLOGIES
+from models.calcification.training.placed_solids import DISTRIBUTIONS, MORPHOLOGIES
 from models.calcification.training.scattered import Thinning, find_lesion, scatter_groups
 from models.calcification.training.softmax import LIMIT, Answers, Values, assign_folds, fit_table
 from models.calcification.training.store import SHARD, list_shards

@@ -49,7 +49,7 @@ class Samples:
     target: npt.NDArray[np.int64]
     """The rescoring network's right answer; -1 where it is unknown."""
     morphology: npt.NDArray[np.int64]
-    """Index in `region_solids.MORPHOLOGIES`; -1 without a calcification."""
+    """Index in `placed_solids.MORPHOLOGIES`; -1 without a calcification."""
     cnr: npt.NDArray[np.float32]
     """Of the calcification; 0 without one."""
     dense: npt.NDArray[np.float32]

@@ -28,7 +28,7 @@ from models.calcification.training.regions import (
     make_patch,
 )
 from secondread.assemble.mammogram import Mammogram
-from secondread.detect.pixels import normalise
+from secondread.detect.normalisation import normalise
 from secondread.detect.prepare import (
     cut_detector_input,
     prepare_image,
@@ -131,8 +131,7 @@ def _fill(
                 placed.distribution,
             )
         )
-    # The local mean, which normalisation removes, contains the added contrast too.
-    added -= cv2.GaussianBlur(added, (0, 0), NORMALISER.local_mean_sigma_px)
+    added -= _compute_local_mean(added)
     whole = np.clip(background + added, NORMALISER.clip_low, NORMALISER.clip_high) * tissue
     return Region(
         whole.astype(np.float16),
@@ -141,6 +140,15 @@ def _fill(
         np.array(objects, OBJECT),
         spacing_mm,
     )
+
+
+def _compute_local_mean(added: Map) -> Map:
+    """Return what normalisation removes of the added contrast: its mean, but for what glares."""
+    sigma = NORMALISER.local_mean_sigma_px
+    is_glaring = (added > NORMALISER.clip_high).astype(np.uint8)
+    weight = 1.0 - cv2.dilate(is_glaring, np.ones((5, 5), np.uint8)).astype(np.float32)
+    share = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), np.float32(1e-3))
+    return np.asarray(cv2.GaussianBlur(added * weight, (0, 0), sigma) / share, np.float32)
 
 
 def _label_real_things(image: Map) -> npt.NDArray[np.uint8]:

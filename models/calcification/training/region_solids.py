@@ -12,62 +12,32 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from secondread.codes import Distribution, MarkClass, Morphology
-from secondread_lab.simulate.curves import draw_wandering_line
-from secondread_lab.simulate.shapes import (
-    draw_calcification,
-    draw_clip,
-    make_lead_ball,
-    make_wire,
-    turn_first_axis,
+from models.calcification.training.metal_solids import draw_metal_pieces
+from models.calcification.training.placed_solids import (
+    DIAMETERS_MM,
+    MORPHOLOGIES,
+    PlacedSolid,
+    Vector,
+    draw_middle,
+    project,
 )
+from models.calcification.training.subtle_clusters import (
+    draw_cluster_at_metal,
+    draw_faint_cluster,
+    draw_few,
+    draw_metal_in_scar,
+    draw_wide_cluster,
+)
+from secondread.codes import MarkClass, Morphology
+from secondread_lab.simulate.curves import draw_wandering_line
+from secondread_lab.simulate.shapes import draw_calcification, turn_first_axis
 from secondread_lab.simulate.solids import Solid, draw_rotation, make_ellipsoid
 from secondread_lab.simulate.tissue import MU_FAT, MU_GLAND
-
-Vector = npt.NDArray[np.float64]
-
-MORPHOLOGIES = (
-    Morphology.ROUND,
-    Morphology.AMORPHOUS,
-    Morphology.COARSE_HETEROGENEOUS,
-    Morphology.FINE_PLEOMORPHIC,
-    Morphology.FINE_LINEAR,
-    Morphology.FINE_LINEAR_BRANCHING,
-    Morphology.DYSTROPHIC,
-    Morphology.EGGSHELL,
-    Morphology.LARGE_ROD_LIKE,
-    Morphology.COARSE,
-    Morphology.SUTURE,
-    Morphology.MILK_OF_CALCIUM,
-)
-"""Types of calcification clusters, in the order of the describing network's outputs. Punctate
-calcifications are round ones below half a millimetre, and are named by their size."""
 
 _SHARES = np.array([12, 20, 14, 14, 15, 13, 6, 3, 4, 2, 2, 3], dtype=np.float64)
 """How often each is drawn: suspicious types more often than in nature, above all those that are
 rare, small, or similar to something else (amorphous ones; linear ones, which look like vessels)."""
-_DIAMETERS_MM = {
-    Morphology.ROUND: (0.15, 0.8),
-    Morphology.AMORPHOUS: (0.16, 0.9),
-    Morphology.COARSE_HETEROGENEOUS: (0.35, 1.3),
-    Morphology.FINE_PLEOMORPHIC: (0.17, 0.65),
-    Morphology.FINE_LINEAR: (0.15, 0.8),
-    Morphology.FINE_LINEAR_BRANCHING: (0.15, 0.8),
-    Morphology.DYSTROPHIC: (0.5, 3.0),
-    Morphology.EGGSHELL: (0.8, 12.0),
-    Morphology.LARGE_ROD_LIKE: (0.35, 0.9),
-    Morphology.COARSE: (2.0, 11.0),
-    Morphology.SUTURE: (0.4, 0.9),
-    Morphology.MILK_OF_CALCIUM: (0.3, 1.2),
-}
 _FEW = {Morphology.EGGSHELL, Morphology.COARSE, Morphology.SUTURE}
-DISTRIBUTIONS = (
-    Distribution.GROUPED,
-    Distribution.LINEAR,
-    Distribution.SEGMENTAL,
-    Distribution.REGIONAL,
-)
-"""Distributions of clusters, in the order of their indices."""
 _LAYOUTS = (
     (0.60, (1.0, 0.85, 0.85), (4.0, 18.0)),
     (0.15, (2.0, 0.15, 0.15), (8.0, 30.0)),
@@ -75,25 +45,6 @@ _LAYOUTS = (
     (0.13, (1.2, 1.2, 1.2), (20.0, 45.0)),
 )
 """Of each distribution: its share, shape along three axes, range of extents in mm."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedSolid:
-    """One solid in a region."""
-
-    solid: Solid
-    at_mm: tuple[float, float]
-    """Projection of its centre: across the columns and down the rows, from the region's middle."""
-    turn: npt.NDArray[np.float64]
-    """From the solid's axes to (column, row, beam)."""
-    mark_class: MarkClass | None
-    """None for soft tissue, which is not a target."""
-    group: int
-    """Number of the group in its region; -1 for a single solid."""
-    morphology: int = -1
-    """Index in `MORPHOLOGIES`; -1 for other classes."""
-    distribution: int = -1
-    """Index in `DISTRIBUTIONS`; -1 outside clusters."""
 
 
 def draw_solids(rng: np.random.Generator, half_mm: float) -> list[PlacedSolid]:
@@ -121,15 +72,15 @@ def _draw_cluster(rng: np.random.Generator, half_mm: float, group: int) -> Itera
     spread = np.array(shape) * extent / 4.0
     offsets = np.clip(rng.normal(size=(min(count, 45), 3)), -1.9, 1.9) * spread
     turn = draw_rotation(rng)
-    middle = _draw_middle(rng, half_mm)
-    low, high = _DIAMETERS_MM[morphology]
+    middle = draw_middle(rng, half_mm)
+    low, high = DIAMETERS_MM[morphology]
     # The calcifications of one cluster have about one size and density; clusters differ.
     typical = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     faint = float(np.exp(rng.uniform(np.log(0.3), np.log(1.3))))
     for offset in offsets @ turn.T:
         diameter = float(np.clip(typical * np.exp(rng.normal(0, 0.3)), 0.7 * low, 1.3 * high))
         solid = draw_calcification(rng, morphology, np.zeros(3), diameter).scale_contrast(faint)
-        place = _project(middle + offset)
+        place = project(middle + offset)
         yield PlacedSolid(solid, place, turn, MarkClass.CALCIFICATION, group, index, layout)
 
 
@@ -142,7 +93,7 @@ def _draw_singles(rng: np.random.Generator, half_mm: float, group: int) -> Itera
         solid = draw_calcification(rng, morphology, np.zeros(3), diameter)
         yield PlacedSolid(
             solid.scale_contrast(float(rng.uniform(0.3, 1.2))),
-            _project(_draw_middle(rng, half_mm)),
+            project(draw_middle(rng, half_mm)),
             draw_rotation(rng),
             MarkClass.CALCIFICATION,
             -1,
@@ -162,7 +113,7 @@ def _draw_vessel(rng: np.random.Generator, half_mm: float, group: int) -> Iterat
     points = draw_wandering_line(
         rng, np.zeros(3), heading, float(rng.uniform(25.0, 80.0)), _draw_bend(rng)
     )
-    points = points - points.mean(axis=0) + _draw_middle(rng, half_mm)
+    points = points - points.mean(axis=0) + draw_middle(rng, half_mm)
     plated = _Plates.draw(rng, width)
     yield from _draw_artery(rng, points, width, plated, group)
     if rng.random() < 0.35:
@@ -216,7 +167,7 @@ def _draw_artery(
 ) -> Iterator[PlacedSolid]:
     middle = points[int(np.hypot(points[:, 0], points[:, 1]).argmin())]
     strand = _draw_strand(rng, points - middle, width_mm)
-    yield PlacedSolid(strand, _project(middle), np.eye(3), None, -1)
+    yield PlacedSolid(strand, project(middle), np.eye(3), None, -1)
     steps = np.gradient(points, axis=0)
     steps /= np.linalg.norm(steps, axis=1, keepdims=True)
     calcified = _draw_runs(rng, len(points), plates.covered)
@@ -231,7 +182,7 @@ def _draw_artery(
         place = points[number] + rng.uniform(-0.5, 0.5) * steps[number] + wall
         yield PlacedSolid(
             plate.scale_contrast(plates.faint),
-            _project(place),
+            project(place),
             turn_first_axis(steps[number]),
             MarkClass.VASCULAR,
             group,
@@ -259,14 +210,14 @@ def _draw_runs(rng: np.random.Generator, length: int, covered: float) -> npt.NDA
 
 
 def _draw_skin(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
-    middle = _draw_middle(rng, half_mm)
+    middle = draw_middle(rng, half_mm)
     for _ in range(int(rng.integers(1, 8))):
         diameter = float(rng.uniform(0.4, 1.6))
         ring = draw_calcification(rng, Morphology.SKIN, np.zeros(3), diameter)
         place = middle + rng.normal(0, 5.0, 3)
         yield PlacedSolid(
             ring.scale_contrast(float(rng.uniform(0.4, 1.1))),
-            _project(place),
+            project(place),
             draw_rotation(rng),
             MarkClass.SKIN,
             group,
@@ -274,110 +225,25 @@ def _draw_skin(rng: np.random.Generator, half_mm: float, group: int) -> Iterator
 
 
 def _draw_metal(rng: np.random.Generator, half_mm: float, group: int) -> Iterator[PlacedSolid]:
-    kinds = (
-        _draw_clips,
-        _draw_clips,
-        _draw_staples,
-        _draw_thread,
-        _draw_ball,
-        _draw_ball,
-        _draw_biopsy_marker,
-    )
-    middle = _draw_middle(rng, half_mm)
-    for solid, offset in kinds[int(rng.integers(len(kinds)))](rng):
-        place = _project(middle + offset)
+    middle = draw_middle(rng, half_mm)
+    for solid, offset in draw_metal_pieces(rng):
+        place = project(middle + offset)
         yield PlacedSolid(solid, place, draw_rotation(rng), MarkClass.METAL, group)
-
-
-def _draw_clips(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
-    for _ in range(int(rng.integers(1, 6))):
-        clip = draw_clip(rng, np.zeros(3))
-        yield clip.scale_contrast(float(rng.uniform(0.5, 1.4))), rng.normal(0, 8.0, 3)
-
-
-def _draw_staples(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
-    """A row of skin staples, or of the fine ones of a stapler, their legs bent in or not."""
-    width = float(rng.uniform(1.5, 6.5))
-    radius = float(rng.uniform(0.1, 0.28))
-    inward = float(rng.uniform(0.0, 0.8))
-    steps = np.linspace(-0.5, 0.5, max(int(2.0 * width / radius), 8))
-    bar = np.stack([width * steps, 0 * steps, 0 * steps], axis=-1)
-    down = np.linspace(0, float(rng.uniform(0.3, 0.6)) * width, 14)
-    legs = [
-        np.stack([side * (width / 2 - inward * down), -0.8 * down, 0.6 * down], -1)
-        for side in (-1.0, 1.0)
-    ]
-    row = rng.normal(size=3)
-    row *= float(rng.uniform(3.0, 8.0)) / float(np.linalg.norm(row))
-    for number in range(int(rng.integers(2, 9))):
-        yield make_wire(np.concatenate([bar, *legs]), radius, np.zeros(3)), row * number
-
-
-def _draw_thread(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
-    """A localisation wire, or one stuck on the scar, with a hook at its end or without."""
-    length = float(rng.uniform(10.0, 75.0))
-    points = draw_wandering_line(rng, np.zeros(3), rng.normal(size=3), length, 0.02)
-    if rng.random() < 0.5:
-        barb = points[1] - points[0]
-        barb = barb / np.linalg.norm(barb) + 0.4 * rng.normal(size=3)
-        hook = np.linspace(float(rng.uniform(4.0, 10.0)), 0.7, 8)[:, None] * barb
-        points = np.concatenate([points[0] + hook / np.linalg.norm(barb), points])
-    points -= points.mean(axis=0)
-    radius = float(rng.uniform(0.1, 0.35))
-    # Neighbouring beads must overlap.
-    positions = np.linspace(0, len(points) - 1, max(int(length / radius), len(points)))
-    fine = np.stack(
-        [np.interp(positions, np.arange(len(points)), axis) for axis in points.T], axis=-1
-    )
-    yield make_wire(fine, radius, np.zeros(3)), np.zeros(3)
-
-
-def _draw_ball(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
-    ball = make_lead_ball(np.zeros(3))
-    yield ball.scale(float(rng.uniform(0.4, 1.3))), np.zeros(3)
-
-
-def _draw_biopsy_marker(rng: np.random.Generator) -> Iterator[tuple[Solid, Vector]]:
-    """A marker of wire, 2 to 5 mm: a coil, an arc or a ring, a loop, or two crossed bars."""
-    size = float(rng.uniform(0.8, 2.0))
-    narrow = float(rng.uniform(0.35, 1.0))
-    shape = int(rng.integers(3))
-    if shape == 0:
-        angles = np.linspace(0, 2 * np.pi * float(rng.uniform(0.4, 3.0)), 90)
-        rise = float(rng.uniform(0.0, 2.0)) * size * angles / angles[-1]
-        points = np.stack([size * np.cos(angles), narrow * size * np.sin(angles), rise], axis=-1)
-    elif shape == 1:
-        angles = np.linspace(-0.3 * np.pi, float(rng.uniform(1.0, 1.7)) * np.pi, 60)
-        points = np.stack(
-            [size * np.cos(angles), narrow * size * np.sin(2 * angles), 0 * angles], -1
-        )
-    else:
-        arm = np.linspace(-size, size, 24)
-        points = np.concatenate(
-            [np.stack([arm, 0 * arm, 0 * arm], -1), np.stack([0 * arm, narrow * arm, 0 * arm], -1)]
-        )
-    yield (
-        make_wire(points - points.mean(axis=0), float(rng.uniform(0.12, 0.3)), np.zeros(3)),
-        np.zeros(3),
-    )
 
 
 _Maker = Callable[[np.random.Generator, float, int], Iterator[PlacedSolid]]
 
 _KINDS: tuple[tuple[float, _Maker], ...] = (
-    (0.65, _draw_cluster),
-    (0.15, _draw_cluster),
+    (0.45, _draw_cluster),
+    (0.10, _draw_cluster),
+    (0.15, draw_wide_cluster),
+    (0.20, draw_faint_cluster),
+    (0.20, draw_few),
+    (0.18, draw_cluster_at_metal),
+    (0.12, draw_metal_in_scar),
     (0.35, _draw_singles),
     (0.36, _draw_vessel),
     (0.22, _draw_skin),
-    (0.35, _draw_metal),
+    (0.25, _draw_metal),
 )
 """How often a region holds each kind; several may come together."""
-
-
-def _draw_middle(rng: np.random.Generator, half_mm: float) -> Vector:
-    return np.append(rng.uniform(-0.85 * half_mm, 0.85 * half_mm, 2), 0.0)
-
-
-def _project(point: Vector) -> tuple[float, float]:
-    return float(point[0]), float(point[1])

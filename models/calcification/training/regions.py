@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from models.calcification.training.backgrounds import Background
+from models.calcification.training.placed_solids import PlacedSolid
 from models.calcification.training.random_processing import Levels, render_raw, render_region
-from models.calcification.training.region_solids import PlacedSolid, draw_solids
+from models.calcification.training.region_solids import draw_solids
 from secondread.codes import MarkClass
 from secondread.detect.manifest import InputNormalisation
-from secondread.detect.pixels import normalise
+from secondread.detect.normalisation import normalise
 from secondread.errors import PixelError
 from secondread.geometry import PointPx
 from secondread_lab.simulate.acquisition import Exposure, XRayDetector, compute_noise_sigma, expose
@@ -34,7 +35,7 @@ MARGIN = 32
 
 NORMALISER = InputNormalisation(
     spacing_mm=0.07,
-    normaliser="noise-equalised.v1",
+    normaliser="noise-equalised.v2",
     local_mean_sigma_px=12.0,
     clip_low=-10.0,
     clip_high=30.0,
@@ -62,7 +63,7 @@ OBJECT = np.dtype(
     ]
 )
 """A solid in a region: array index of its centre, index in `HEADS`, diameter, peak contrast over
-noise, number of its group, indices in `region_solids.MORPHOLOGIES` and `DISTRIBUTIONS`; -1 where
+noise, number of its group, indices in `placed_solids.MORPHOLOGIES` and `DISTRIBUTIONS`; -1 where
 something does not apply. All are numbers of one type, so that files hold a plain table."""
 
 Objects = npt.NDArray[np.void]
@@ -173,7 +174,9 @@ def make_patch(placed: PlacedSolid, side: int, pitch_mm: float) -> Patch | None:
     centre = PointPx(side / 2 + placed.at_mm[0] / pitch_mm, side / 2 + placed.at_mm[1] / pitch_mm)
     if not (0 < centre.col < side and 0 < centre.row < side):
         return None
-    patch = rasterise_solid(placed.solid, centre, placed.turn, pitch_mm)
+    # Vessels and scars are large and smooth: on a finer raster they take most of the time.
+    finer = 1 if placed.mark_class is None else 4
+    patch = rasterise_solid(placed.solid, centre, placed.turn, pitch_mm, finer)
     return None if patch is None else _trim_patch(patch, side)
 
 

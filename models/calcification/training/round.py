@@ -34,7 +34,7 @@ from models.calcification.training import (
 )
 from models.calcification.training.console import report_progress
 from models.calcification.training.networks import Dense, Neighbours, Patches
-from models.calcification.training.region_solids import MORPHOLOGIES
+from models.calcification.training.placed_solids import MORPHOLOGIES
 from models.calcification.training.regions import HEADS
 from models.calcification.training.tiles import Tiles
 from models.calcification.training.weights import load_weights
@@ -60,10 +60,14 @@ class Round:
 
     work: Path
     seed: int
+    first_background: int
+    """Number of the first view of tissue: earlier rounds had those before it."""
     backgrounds: int
     shards: int
     steps: int
     epochs: float
+    rate: float
+    """Highest learning rate of the dense network and of those of patches."""
     processes: int
     fresh: bool
     """Start from random weights rather than the committed ones."""
@@ -91,10 +95,12 @@ def _parse_arguments(arguments: Sequence[str]) -> Round:
     parser = argparse.ArgumentParser(prog="python -m models.calcification.training round")
     parser.add_argument("--work", type=Path, required=True, help="folder of all that is made")
     parser.add_argument("--seed", type=int, default=1, help="of the round")
+    parser.add_argument("--first-background", type=int, default=0, help="number of the first view")
     parser.add_argument("--backgrounds", type=int, default=320, help="views of tissue")
     parser.add_argument("--shards", type=int, default=100, help="of 64 regions each")
     parser.add_argument("--steps", type=int, default=8000, help="of the dense network")
     parser.add_argument("--epochs", type=float, default=3.0, help="of the patch networks")
+    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--processes", type=int, default=2, help="that make data")
     parser.add_argument("--fresh", action="store_true", help="start from random weights")
     parser.add_argument("--real", type=Path, help="folder of real exams, see real.ALLOWED")
@@ -105,13 +111,15 @@ def _parse_arguments(arguments: Sequence[str]) -> Round:
 def _draw_tissue(plan: Round) -> list[Path]:
     """Draw what is missing of the tissue, several processes side by side."""
     folder = plan.work / "backgrounds"
-    _work_in_parallel(plan, partial(_draw_background, folder), plan.backgrounds, "views of tissue")
-    return [folder / f"{number:05d}.npz" for number in range(plan.backgrounds)]
+    draw = partial(_draw_background, folder, plan.first_background)
+    _work_in_parallel(plan, draw, plan.backgrounds, "views of tissue")
+    numbers = range(plan.first_background, plan.first_background + plan.backgrounds)
+    return [folder / f"{number:05d}.npz" for number in numbers]
 
 
-def _draw_background(folder: Path, number: int) -> None:
+def _draw_background(folder: Path, first: int, number: int) -> None:
     cv2.setNumThreads(1)
-    list(backgrounds.write_backgrounds(folder, iter([number])))
+    list(backgrounds.write_backgrounds(folder, iter([first + number])))
 
 
 def _make_regions(plan: Round, tissue: list[Path], seed: int, count: int, name: str) -> list[Path]:
@@ -167,7 +175,9 @@ def _train_dense(plan: Round, simulated: list[Path], lived: list[Path]) -> nn.Mo
     # In real tissue an apparent mistake may be a calcification that is not listed.
     mistaken = None if plan.fresh else _mine(plan, network, simulated)
     checkpoint = plan.work / f"dense-{plan.seed:03d}.checkpoint"
-    recipe = dense.DenseRecipe(steps=plan.steps, seed=plan.seed, threads=plan.processes)
+    recipe = dense.DenseRecipe(
+        steps=plan.steps, rate=plan.rate, seed=plan.seed, threads=plan.processes
+    )
     tiles = Tiles([*simulated, *lived], mistaken)
     trained = dense.train(network, tiles, recipe, checkpoint, report_progress)
     exact = plan.work / f"dense{EXACT}.onnx"
@@ -209,7 +219,9 @@ def _train_patch_networks(
     if done.exists():
         start.load_state_dict(torch.load(done, weights_only=True))
         return start.eval()
-    recipe = patches.PatchRecipe(epochs=plan.epochs, seed=plan.seed, threads=plan.processes)
+    recipe = patches.PatchRecipe(
+        epochs=plan.epochs, rate=plan.rate, seed=plan.seed, threads=plan.processes
+    )
     samples = simulated = _collect_samples(network, regions)
     rescore = patches.train_rescore(simulated, start, recipe, report_progress)
     if lived:

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from models.calcification.training.region_solids import MORPHOLOGIES
+from models.calcification.training.placed_solids import MORPHOLOGIES
 from models.calcification.training.regions import HEADS, SIDE, SURE_CNR
 from models.calcification.training.store import Shard, read_shard
 from secondread.codes import MarkClass

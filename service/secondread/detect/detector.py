@@ -18,7 +18,8 @@ from secondread.detect.candidate import Candidate, cut_patches
 from secondread.detect.gates import GateMeasurement, GateResult
 from secondread.detect.manifest import GraphRole, Manifest
 from secondread.detect.marks import Breast, Detection, Mark, PlaceShares, TypeShares
-from secondread.detect.pixels import Display, normalise
+from secondread.detect.normalisation import normalise
+from secondread.detect.pixels import Display
 from secondread.detect.prepare import DetectorInput, InputGrid, PreparedImage
 from secondread.detect.session import GraphSession
 from secondread.dicom_files import read_image
@@ -183,7 +184,7 @@ class Detector:
         Parameters
         ----------
         z
-            What `pixels.normalise` gives, at the model's spacing.
+            What `normalisation.normalise` gives, at the model's spacing.
         interior
             Where marks may be, same shape.
         grid

@@ -40,12 +40,13 @@ class GraphRole(StrEnum):
 
 
 class InputNormalisation(TomlTable):
-    """`[input]`: how stored values become the graphs' input; see `pixels.normalise`."""
+    """`[input]`: how stored values become the graphs' input; see `normalisation.normalise`."""
 
     spacing_mm: float = Field(gt=0, le=0.2)
     """Pixel spacing the model was made for; finer images are averaged down to it."""
-    normaliser: Literal["noise-equalised.v1"]
-    """Name and version of the normalisation."""
+    normaliser: Literal["noise-equalised.v1", "noise-equalised.v2"]
+    """Name and version of the normalisation. In version 2 the local mean leaves out what is
+    brighter than `clip_high`: clips and coarse calcifications."""
     local_mean_sigma_px: float = Field(gt=0)
     """Standard deviation of the Gaussian whose local mean is subtracted."""
     clip_low: float

@@ -1,4 +1,4 @@
-"""Stored values to brightness, detector input and display: polarity, padding, noise, mapping."""
+"""Stored values to brightness and display: polarity, padding, mapping."""
 
 import math
 from copy import copy
@@ -16,20 +16,12 @@ from secondread.assemble.mammogram import Mammogram
 from secondread.detect import pixels
 from secondread.detect.decode import decode_pixels
 from secondread.detect.lookup import apply_window
-from secondread.detect.manifest import InputNormalisation
-from secondread.detect.pixels import GreyScale, normalise
+from secondread.detect.pixels import GreyScale
 from secondread.detect.prepare import InputGrid, crop_to_spacing
 from secondread.errors import PixelError
 from secondread.geometry import PointPx, SpacingMm
 from tests.unit.detect.pictures import dataset
 
-HOW = InputNormalisation(
-    spacing_mm=0.07,
-    normaliser="noise-equalised.v1",
-    local_mean_sigma_px=12,
-    clip_low=-10,
-    clip_high=30,
-)
 RAMP = np.arange(0, 4096, 64, dtype=np.uint16).reshape(8, 8)
 RAW = {
     "SOPClassUID": DigitalMammographyXRayImageStorageForProcessing,
@@ -240,57 +232,6 @@ def test_an_image_about_as_fine_as_the_model_is_left_as_it_is() -> None:
     assert np.array_equal(cut, bright[10:, 5:])
     assert grid == InputGrid(10, 5, 1.0, 1.0, SpacingMm(0.065, 0.065))
     assert grid.to_stored(0, 0) == PointPx(5.5, 10.5)
-
-
-def test_the_noise_has_the_same_size_in_dark_and_bright_tissue() -> None:
-    rng = np.random.default_rng(2)
-    level = np.where(np.arange(400) < 200, 500.0, 3000.0)
-    noise = np.where(np.arange(400) < 200, 5.0, 40.0)
-    bright = (level + rng.normal(0, 1, (300, 400)) * noise).astype(np.float32)
-
-    z = normalise(bright, np.ones(bright.shape, np.uint8), HOW)
-
-    dark, light = z[:, 40:160].std(), z[:, 240:360].std()
-    assert dark == pytest.approx(light, rel=0.1)
-    assert dark == pytest.approx(1.1, abs=0.2)  # the residual leaves a little of the noise out
-
-
-def test_the_input_does_not_change_with_gain_and_offset() -> None:
-    rng = np.random.default_rng(3)
-    bright = rng.normal(1000, 20, (200, 200)).astype(np.float32)
-    tissue = np.ones(bright.shape, np.uint8)
-
-    z = normalise(bright, tissue, HOW)
-
-    assert normalise(bright * 3 + 500, tissue, HOW) == pytest.approx(z, abs=0.15)
-
-
-def test_outside_the_tissue_the_input_is_exactly_zero_and_inside_it_is_not() -> None:
-    rng = np.random.default_rng(4)
-    bright = rng.normal(1000, 20, (200, 200)).astype(np.float32)
-    tissue = np.zeros(bright.shape, np.uint8)
-    tissue[:, :120] = 1
-
-    z = normalise(bright, tissue, HOW)
-
-    assert (z[:, 120:] == 0).all()
-    assert (z[:, :120] != 0).mean() > 0.999
-    assert z.min() >= -10
-    assert z.max() <= 30
-
-
-def test_eight_bits_without_noise_still_have_a_finite_input() -> None:
-    flat = np.full((200, 200), 100, np.float32)
-    flat[::7, ::5] = 101
-
-    z = normalise(flat, np.ones(flat.shape, np.uint8), HOW)
-
-    assert np.isfinite(z).all()
-
-
-def test_too_little_tissue_is_a_pixel_error() -> None:
-    with pytest.raises(PixelError, match="too little tissue"):
-        normalise(np.zeros((9, 9), np.float32), np.zeros((9, 9), np.uint8), HOW)
 
 
 def test_the_display_table_covers_every_stored_value() -> None:

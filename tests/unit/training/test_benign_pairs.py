@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.calcification.training.group_tables import Examples, judge_benign, leave_out
-from models.calcification.training.region_solids import MORPHOLOGIES
+from models.calcification.training.placed_solids import MORPHOLOGIES
 from secondread.codes import Morphology
 
 SUTURE, AMORPHOUS = (MORPHOLOGIES.index(k) for k in (Morphology.SUTURE, Morphology.AMORPHOUS))
