@@ -27,7 +27,8 @@ import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset
 
-from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.assemble.intent import Intent
+from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Laterality
 from secondread.detect.likeness import (
     LIKENESS_FEATURES,

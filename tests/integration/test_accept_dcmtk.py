@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread, uid
 
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.accept.sop_classes import SOP_CLASSES, InstanceUse
 from tests.unit.accept.fakes import instance, running_node
 

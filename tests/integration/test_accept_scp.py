@@ -9,7 +9,7 @@ from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
 
 from secondread.accept.archive import Archive
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.accept.ledger import RecordOutcome, RefusalKind, StoredInstance
 from secondread.accept.scp import Receiver
 from secondread.accept.upper_layer import StreamingDul

@@ -26,7 +26,7 @@ from secondread.app.node import COMMAND, make_journal
 from secondread.app.settings_watch import flatten_settings
 from secondread.app.syslog import send_to_syslog
 from secondread.assemble.due import DueRules
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.audit import AuditEvent, AuditKind
 from secondread.cli.commands import app
 from secondread.clock import utc_now

@@ -8,7 +8,8 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from secondread.accept.classify import Disposition, classify
+from secondread.accept.classify import classify
+from secondread.accept.dispositions import Disposition
 from secondread.codes import View
 from secondread.dicom_files import read_document
 from secondread.findings.cad_report import ReportOrigin

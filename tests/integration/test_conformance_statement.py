@@ -2,7 +2,7 @@
 
 import pytest
 
-from secondread.accept.classify import REJECTION_TITLES
+from secondread.accept.dispositions import REJECTION_TITLES
 from secondread.accept.sop_classes import SOP_CLASSES, TRANSFER_SYNTAXES
 from secondread.app.conformance.statement import build_statement
 from secondread.codes import Change

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.app.coordinator import CLAIMS_PER_WORKER, PROCESS_KIND, SWEEP_SECONDS, Coordinator
 from secondread.engine import Engine, WorkflowProgress
 from secondread.errors import LeaseLostError

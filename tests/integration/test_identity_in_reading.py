@@ -6,7 +6,8 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from secondread.assemble.mammogram import Mammogram, PatientKey
+from secondread.assemble.mammogram import Mammogram
+from secondread.assemble.patient_key import PatientKey
 from secondread.codes import Laterality
 from secondread.errors import InputError
 from secondread.findings.treatment import Procedure, Treatment

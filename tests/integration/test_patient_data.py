@@ -23,7 +23,7 @@ from pynetdicom import AE, evt
 from pynetdicom.events import Event
 
 from secondread import guard
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.detect.child import DetectorLimitError
 from secondread.log import configure_logging
 from secondread.reasons import Reason

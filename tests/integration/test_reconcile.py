@@ -7,7 +7,7 @@ import pydicom
 import pytest
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.app.reconcile import (
     LOST_FILE_ALARM,
     SETTLED_AFTER_SECONDS,

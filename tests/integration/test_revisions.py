@@ -7,8 +7,9 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from secondread.accept.classify import Disposition, classify
-from secondread.assemble.mammogram import PatientKey
+from secondread.accept.classify import classify
+from secondread.accept.dispositions import Disposition
+from secondread.assemble.patient_key import PatientKey
 from secondread.codes import View
 from secondread.reasons import Outcome, Reason
 from secondread.report.readback.cad_reader import read_cad_report

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pydicom
 import pytest
 
-from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.assemble.intent import Intent
+from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Laterality, Morphology
 from secondread.errors import InputError
 from secondread.geometry import PointPx

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.accept.ledger import RecordOutcome
 from secondread.track.change_rights import ChangeRights, Sender
 from secondread.track.states import Cause

@@ -7,7 +7,8 @@ from pydicom.dataset import Dataset
 
 from secondread.assemble.due import DueRules
 from secondread.assemble.identity import ClaimedIdentity
-from secondread.assemble.mammogram import Mammogram, PatientKey
+from secondread.assemble.mammogram import Mammogram
+from secondread.assemble.patient_key import PatientKey
 from secondread.reasons import Reason
 from secondread.track.prior_choice import FETCH_NOTHING
 from secondread.track.values import RevisionPriors, TreatmentRecord

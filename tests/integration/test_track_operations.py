@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from secondread.accept.ledger import Refusal, RefusalKind
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.errors import TransientError
 from secondread.reasons import Outcome, Reason
 from secondread.send.overdue import AlarmRegister

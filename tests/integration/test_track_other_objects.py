@@ -8,7 +8,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.accept.ledger import RecordOutcome
 from secondread.errors import InputError
 from secondread.reasons import Reason

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.errors import InputError, TransitionError
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.settings import DestinationMode

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.accept.ledger import OutboxFile, RecordOutcome
 from secondread.assemble.due import DueRules, DueTimes
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.errors import InputError
 from secondread.reasons import Reason
 from secondread.track.receiver_ledger import ReceiverLedger

@@ -5,7 +5,7 @@ from pydicom.dataset import Dataset
 
 from secondread.accept.ledger import RecordOutcome
 from secondread.assemble.due import DueRules
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.track.change_rights import ChangeRights, Sender
 from secondread.track.prior_choice import FETCH_NOTHING
 from secondread.track.states import Cause

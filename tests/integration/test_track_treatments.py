@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from secondread.assemble.due import DueRules
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.errors import InputError
 from secondread.reasons import Reason
 from secondread.track.patients import MergeResult

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.accept.ledger import RefusalKind
 from secondread.followup.timeline import build_histories
 from secondread.reasons import ImageStatus, Outcome, Reason

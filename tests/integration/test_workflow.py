@@ -12,7 +12,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from secondread.assemble.due import DueRules
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.codes import View
 from secondread.detect.child import DetectorLimitError
 from secondread.engine import Result

@@ -13,12 +13,13 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.accept.instance_file import hash_data_set
 from secondread.accept.ledger import PeerAssociation, StoredInstance
 from secondread.app.node import Node, open_node
 from secondread.app.reader import make_node_identity
-from secondread.assemble.mammogram import Mammogram, PatientKey
+from secondread.assemble.mammogram import Mammogram
+from secondread.assemble.patient_key import PatientKey
 from secondread.codes import View
 from secondread.detect.marks import Detection
 from secondread.engine import Result

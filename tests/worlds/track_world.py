@@ -19,9 +19,9 @@ from pydicom.uid import (
 )
 from sqlalchemy.orm import Session
 
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.accept.ledger import Ledger, PeerAssociation, RecordOutcome, StoredInstance
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.reasons import Outcome
 from secondread.settings import AssembleSettings, DestinationMode, ObjectKind
 from secondread.track.change_rights import OWN_ALONE, ChangeRights, Sender

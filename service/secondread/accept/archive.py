@@ -16,7 +16,6 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from secondread.accept.instance_file import hash_data_set
 from secondread.accept.spool_file import SpoolFile
 from secondread.errors import DataSetError, InputError, StorageFullError
 from secondread.files import flush_file, flush_folder
@@ -263,6 +262,9 @@ def hash_content(path: Path, area: str) -> str:
     """
     if area == "instances":
         with contextlib.suppress(DataSetError):
+            # Who only asks where a file is needs nothing that reads one.
+            from secondread.accept.instance_file import hash_data_set
+
             return hash_data_set(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

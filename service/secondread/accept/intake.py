@@ -15,7 +15,8 @@ from pydicom.dataset import Dataset
 
 from secondread import log
 from secondread.accept.archive import Archive
-from secondread.accept.classify import Disposition, classify, may_be_own
+from secondread.accept.classify import classify, may_be_own
+from secondread.accept.dispositions import Disposition
 from secondread.accept.instance_file import ReceivedFile, read_received_file
 from secondread.accept.ledger import (
     Ledger,

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pydicom.dataset import Dataset
-
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.reasons import Reason
+
+if TYPE_CHECKING:  # the values here are used where no header is read
+    from pydicom.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class Ledger(Protocol):
     def find_own(self, sop_instance_uid: str) -> OutboxFile | None:
         """Return the object that this node wrote under a UID; None where it wrote none."""
 
-    def record_instance(self, instance: StoredInstance, header: Dataset) -> RecordOutcome:
+    def record_instance(self, instance: StoredInstance, header: "Dataset") -> RecordOutcome:
         """Record an instance, and commit; when this returns, Success is answered.
 
         Called for every delivery, repeated ones too: the association counts as open for the

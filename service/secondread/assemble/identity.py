@@ -4,17 +4,12 @@ The tracker, the offline command, the query for priors and the reading itself al
 `judge_identities`, over what the headers say: the Patient ID, its issuer, and the person.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from itertools import combinations
-from typing import Final
+from typing import TYPE_CHECKING
 
-from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset
-
-from secondread.assemble.mammogram import Mammogram, PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.assemble.person import (
     IdentityMatch,
     Person,
@@ -25,23 +20,8 @@ from secondread.assemble.person import (
 from secondread.assemble.person_name import names_somebody
 from secondread.reasons import Reason
 
-NEEDED_TO_FILE: Final = (
-    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "StudyDate",
-    "Modality", "PatientID", "IssuerOfPatientID", "Rows", "Columns",
-)  # fmt: skip
-"""What a PACS needs to file a result about an image, and a report to name the image."""
-
-NEEDED_TO_IDENTIFY: Final = (
-    "SpecificCharacterSet", *NEEDED_TO_FILE, "StudyTime", "StudyID", "AccessionNumber",
-    "PatientName", "PatientBirthDate", "PatientSex",
-)  # fmt: skip
-"""The same, and what people know patient and study by."""
-
-_FROM_OTHERS = {
-    ("PatientID", "IssuerOfPatientID"): Reason.PATIENT_ID_FROM_OTHERS,
-    ("StudyDate",): Reason.STUDY_DATE_FROM_OTHERS,
-}
-"""What an image may have from the others of its study, and how that is told."""
+if TYPE_CHECKING:  # who judges by rows of the tracker reads no header
+    from secondread.assemble.mammogram import Mammogram
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +33,7 @@ class ClaimedIdentity:
     person: Person
 
 
-def collect_identities(mammograms: Iterable[Mammogram]) -> tuple[ClaimedIdentity, ...]:
+def collect_identities(mammograms: "Iterable[Mammogram]") -> tuple[ClaimedIdentity, ...]:
     """Return the identities that the images of one study claim together.
 
     What one image leaves out, its study's others say. Images without a Patient ID claim nothing.
@@ -150,7 +130,7 @@ def explain_identity_match(match: IdentityMatch) -> Reason | None:
 
 
 def has_several_patients(
-    mammograms: Iterable[Mammogram | ClaimedIdentity],
+    mammograms: "Iterable[Mammogram | ClaimedIdentity]",
     canonical: Mapping[PatientKey, PatientKey] | None = None,
     confirmed: Collection[ClaimedIdentity] = (),
 ) -> bool:
@@ -177,7 +157,7 @@ def has_several_patients(
     )
 
 
-def _list_claims(images: Iterable[Mammogram | ClaimedIdentity]) -> list[ClaimedIdentity]:
+def _list_claims(images: "Iterable[Mammogram | ClaimedIdentity]") -> list[ClaimedIdentity]:
     claims = (ClaimedIdentity(image.patient, image.person) for image in images)
     return list(dict.fromkeys(claims))
 
@@ -189,7 +169,7 @@ def _may_contradict(a: ClaimedIdentity, b: ClaimedIdentity) -> bool:
 
 
 def names_several_ids(
-    mammograms: Iterable[Mammogram | ClaimedIdentity],
+    mammograms: "Iterable[Mammogram | ClaimedIdentity]",
     canonical: Mapping[PatientKey, PatientKey] | None = None,
 ) -> bool:
     """Whether images have more than one Patient ID, or issuer of it, as far as they have any."""
@@ -198,74 +178,3 @@ def names_several_ids(
     ids = {patient.patient_id for patient in patients if patient.patient_id}
     issuers = {patient.issuer for patient in patients if patient.issuer}
     return len(ids) > 1 or len(issuers) > 1
-
-
-def complete_headers(
-    headers: Mapping[str, Dataset], mammograms: Sequence[Mammogram]
-) -> tuple[dict[str, Dataset], list[Mammogram], tuple[Reason, ...]]:
-    """Give the images of a study the Patient ID and the study date that its other images have.
-
-    Nothing is taken over where images name two patients, or the others state two dates.
-
-    Parameters
-    ----------
-    headers
-        Of the study's images, by SOP Instance UID; they stay as they are.
-    mammograms
-        The same, typed.
-
-    Returns
-    -------
-    tuple
-        Headers and images with what they lacked, and the reasons that tell of it.
-    """
-    completed, images = dict(headers), list(mammograms)
-    if has_several_patients(images):
-        return completed, images, ()
-    reasons = []
-    for keywords, reason in _FROM_OTHERS.items():
-        stated = [image for image in images if _read_fact(image, reason)]
-        lacking = [image for image in images if not _read_fact(image, reason)]
-        if lacking and len({_read_fact(image, reason) for image in stated}) == 1:
-            source = max(stated, key=lambda image: bool(image.patient.issuer))
-            values = headers[source.sop_instance_uid]
-            for image in lacking:
-                uid = image.sop_instance_uid
-                completed[uid] = _take_over(completed[uid], values, keywords)
-                images[images.index(image)] = Mammogram.from_dataset(completed[uid])
-            reasons.append(reason)
-    return completed, images, tuple(reasons)
-
-
-def _read_fact(mammogram: Mammogram, reason: Reason) -> date | str | None:
-    """Return what a reason of `_FROM_OTHERS` is about; false where the image does not have it."""
-    if reason is Reason.STUDY_DATE_FROM_OTHERS:
-        return mammogram.study_date
-    return mammogram.patient.patient_id
-
-
-def _take_over(header: Dataset, source: Dataset, keywords: Iterable[str]) -> Dataset:
-    completed = Dataset()
-    completed.update(header)
-    completed.file_meta = header.file_meta
-    is_same_text = header.get("SpecificCharacterSet") == source.get("SpecificCharacterSet")
-    for keyword in keywords:
-        if keyword in source:
-            element = source[keyword]
-            # The bytes of text mean something in their own character set only.
-            completed[keyword] = (
-                deepcopy(element)
-                if is_same_text
-                else DataElement(element.tag, element.VR, element.value)
-            )
-    return completed
-
-
-def keep_attributes(header: Dataset, keywords: Iterable[str]) -> Dataset:
-    """Return a header with these attributes alone, and its file meta information."""
-    kept = Dataset()
-    for keyword in keywords:
-        if keyword in header:
-            kept[keyword] = header[keyword]
-    kept.file_meta = header.file_meta
-    return kept

@@ -9,7 +9,6 @@ reading is decided in `scope` and in the gates.
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 
 from pydicom.dataset import Dataset
 from pydicom.uid import (
@@ -25,6 +24,7 @@ from secondread.assemble.header_dates import (
     read_study_instant,
 )
 from secondread.assemble.header_loss import has_lost_information
+from secondread.assemble.header_person import read_person
 from secondread.assemble.header_values import (
     read_items,
     read_number,
@@ -35,27 +35,14 @@ from secondread.assemble.header_values import (
 )
 from secondread.assemble.header_views import read_side, read_view
 from secondread.assemble.image_kinds import ImageKind, read_image_kind
-from secondread.assemble.person import UNKNOWN_PERSON, Person, read_person
+from secondread.assemble.intent import Intent
+from secondread.assemble.patient_key import PatientKey
+from secondread.assemble.person import UNKNOWN_PERSON, Person
 from secondread.assemble.pixel_layout import is_inverted, read_pixel_layout
 from secondread.codes import Laterality, View, ViewModifier
 from secondread.errors import HeaderError
 from secondread.geometry import SpacingMm
 from secondread.uids import is_uid
-
-
-class Intent(StrEnum):
-    """Presentation Intent Type (0008,0068)."""
-
-    PRESENTATION = "FOR PRESENTATION"
-    PROCESSING = "FOR PROCESSING"
-
-
-@dataclass(frozen=True, slots=True)
-class PatientKey:
-    """What identifies a patient: Patient ID together with its issuer, never the ID alone."""
-
-    patient_id: str
-    issuer: str
 
 
 @dataclass(frozen=True, slots=True)

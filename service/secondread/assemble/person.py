@@ -6,26 +6,17 @@ are compared leniently, for the same woman is written in many ways, and a contra
 one: what cannot be compared, as a name in another script, contradicts nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum, auto
-
-from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
-from pydicom.valuerep import PersonName
 
 from secondread.assemble.birth_date import (
     BirthMatch,
     BirthRange,
     compare_births,
-    count_back,
-    parse_birth_date,
 )
-from secondread.assemble.header_attributes import BIRTH_DATE, PERSON_NAME
-from secondread.assemble.person_name import NameMatch, compare_names, decode_name, names_somebody
-
-_LONGEST_NAME, _LONGEST_NAMES = 256, 600
+from secondread.assemble.person_name import NameMatch, compare_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +43,6 @@ class IdentityMatch(Enum):
     """Another part of the name differs; the birth date agrees."""
     IN_DOUBT = auto()
     """It may be two people."""
-
-
-def read_person(ds: Dataset, study_date: date | None) -> Person:
-    """Return what a header says of the patient as a person; never raises.
-
-    Parameters
-    ----------
-    ds
-        A header.
-    study_date
-        Its study date, from which an age (0010,1010) is counted.
-    """
-    birth_date, age = BIRTH_DATE.sources
-    born = parse_birth_date(_read_text(ds, birth_date), study_date)
-    if born is None and study_date is not None:
-        born = count_back(_read_text(ds, age), study_date)
-    keywords = PERSON_NAME.sources
-    names = dict.fromkeys(name for keyword in keywords for name in _read_names(ds, keyword))
-    return Person("\n".join(names)[:_LONGEST_NAMES], born)
 
 
 def compare_persons(a: Person, b: Person, *, is_id_shared: bool = False) -> IdentityMatch:
@@ -123,31 +95,3 @@ def complete_persons(persons: Iterable[Person]) -> tuple[Person, ...]:
 
 def _rank_birth(born: BirthRange) -> tuple[bool, timedelta, date]:
     return not born.is_stated, born.latest - born.earliest, born.earliest
-
-
-def _read_text(ds: Dataset, keyword: str) -> str:
-    # Hostile values make conversions raise; a person is then not known.
-    try:
-        value = ds.get(keyword, None)
-        if isinstance(value, MultiValue):
-            value = value[0] if value else None
-        return "" if value is None else str(value)
-    except Exception:  # noqa: BLE001  (any value that its VR does not allow)
-        return ""
-
-
-def _read_names(ds: Dataset, keyword: str) -> Iterator[str]:
-    """Yield the names of an attribute that name somebody."""
-    try:
-        value = ds.get(keyword, None)
-        values = value if isinstance(value, MultiValue) else [value]
-        names = [
-            decode_name(value) if isinstance(value, PersonName) else str(value or "")
-            for value in values
-        ]
-    except Exception:  # noqa: BLE001  (any value that its VR does not allow)
-        return
-    for name in names:
-        cleaned = " ".join(name.replace("\0", "").split())[:_LONGEST_NAME]
-        if names_somebody(cleaned):
-            yield cleaned

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 
-from pydicom.valuerep import PersonName
-
 
 class NameMatch(Enum):
     """How much of two names is the same."""
@@ -36,20 +34,6 @@ _BEST_FIRST = (NameMatch.YES, NameMatch.GIVEN_NAME, NameMatch.IN_PART, NameMatch
 def names_somebody(name: str) -> bool:
     """Whether a name is more than what stands where a name was."""
     return bool(_parse_name(name))
-
-
-def decode_name(name: PersonName) -> str:
-    """Return a name as text, by its bytes where they contradict its character set.
-
-    Text that is UTF-8 by chance is rare; text that is said to be ISO 8859-1 and is not, common.
-    """
-    data: bytes | None = name.original_string
-    if data and not data.isascii() and b"\x1b" not in data:
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError:
-            pass
-    return str(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from secondread.assemble.image_kinds import ImageKind
-from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.assemble.intent import Intent
+from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.viewset import ViewKey
 from secondread.codes import Laterality, View, ViewModifier
 from secondread.reasons import Reason

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from secondread.assemble.identity import ClaimedIdentity, has_several_patients
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 
 _MOST_CANDIDATES = 20
 """How many patients are weighed: of a study with more, nobody knows whose it is."""

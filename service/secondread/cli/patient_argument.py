@@ -1,6 +1,6 @@
 """Patients as the command line names them."""
 
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.followup.treatment_file import parse_patient_key
 
 PATIENT_HELP = "Patient ID, or ID^^^ISSUER where images name its issuer."

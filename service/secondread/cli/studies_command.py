@@ -4,7 +4,6 @@ import getpass
 from typing import Annotated
 
 import typer
-from pydicom.uid import UID
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -154,6 +153,8 @@ def _print(detail: StudyDetail) -> None:
         )
     others = Table("other object", "use", "from", "came", box=None)
     for other in detail.other_objects:
+        from pydicom.uid import UID  # takes a third of a second, and few studies have any
+
         others.add_row(
             escape(UID(other.sop_class_uid).name),
             other.disposition.value + (", altered" if other.is_altered else ""),

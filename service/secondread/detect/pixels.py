@@ -15,7 +15,8 @@ from pydicom.dataset import Dataset
 
 from secondread.assemble import header_attributes
 from secondread.assemble.header_values import read_text, read_whole_number
-from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.assemble.intent import Intent
+from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.pixel_layout import read_pixel_layout
 from secondread.detect import lookup
 from secondread.detect.breast import Brightness, Mask

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.codes import Laterality
 from secondread.errors import InputError
 from secondread.findings.treatment import Procedure, Treatment, TreatmentSource

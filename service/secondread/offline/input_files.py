@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from secondread.assemble.identity import ClaimedIdentity, collect_identities, complete_headers
+from secondread.assemble.completed_headers import complete_headers
+from secondread.assemble.identity import ClaimedIdentity, collect_identities
 from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import ImageSelection, select_images
 from secondread.assemble.study_patient import split_by_patient

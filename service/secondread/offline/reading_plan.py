@@ -10,7 +10,7 @@ from secondread.assemble.identity import (
     find_shared_ids,
     judge_identities,
 )
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.assemble.person import IdentityMatch
 from secondread.errors import SettingsError
 from secondread.followup.priors import EarlierStudy, choose_priors

@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Protocol
 
 from secondread.assemble.intake_rule import find_hold_reason
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.clock import Clock
 from secondread.log import get_logger
 from secondread.send.association import CallError

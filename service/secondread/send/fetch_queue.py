@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from secondread.assemble.identity import ClaimedIdentity, judge_identities
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.assemble.person import IdentityMatch
 from secondread.followup.priors import EarlierStudy
 from secondread.reasons import Reason

@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 
 from pydicom.dataset import Dataset
 
+from secondread.assemble.header_person import read_person
 from secondread.assemble.identity import ClaimedIdentity
-from secondread.assemble.mammogram import Mammogram, PatientKey
-from secondread.assemble.person import read_person
+from secondread.assemble.mammogram import Mammogram
+from secondread.assemble.patient_key import PatientKey
 from secondread.assemble.scope import find_exclusion_reason
 from secondread.errors import HeaderError
 from secondread.followup.priors import EarlierStudy, PriorRule, choose_priors

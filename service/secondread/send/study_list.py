@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time
 
 from pydicom.dataset import Dataset
 
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.send.association import Call, CallError, open_association
 from secondread.send.find import FIND_CONTEXT, collect_matches, make_identifier
 from secondread.send.outbox import AnswerKind, Callee, Cancelled

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from secondread.accept.classify import IMAGE_DISPOSITIONS
+from secondread.accept.dispositions import IMAGE_DISPOSITIONS
 from secondread.accept.ledger import PeerAssociation, StoredInstance
 from secondread.errors import InputError
 from secondread.reasons import Reason

@@ -6,7 +6,7 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.settings import ObjectKind
 from secondread.track.database import TrackerPart
 from secondread.track.study_rows import find_earlier_studies, find_latest_finished

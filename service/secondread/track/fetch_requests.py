@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.assemble.person import IdentityMatch
 from secondread.followup.priors import EarlierStudy
 from secondread.log import get_logger

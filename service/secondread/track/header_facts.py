@@ -5,12 +5,15 @@ from datetime import date
 
 from pydicom.dataset import Dataset
 
-from secondread.accept.classify import IMAGE_DISPOSITIONS, RETENTION_EXPIRED, Disposition
-from secondread.assemble.mammogram import Mammogram, PatientKey
-from secondread.assemble.person import UNKNOWN_PERSON, Person, read_person
+from secondread.accept.dispositions import IMAGE_DISPOSITIONS, Disposition
+from secondread.assemble.header_person import read_person
+from secondread.assemble.mammogram import Mammogram
+from secondread.assemble.patient_key import PatientKey
+from secondread.assemble.person import UNKNOWN_PERSON, Person
 from secondread.assemble.scope import find_exclusion_reason
 from secondread.errors import HeaderError
 from secondread.reasons import Reason
+from secondread.track.values import RejectionNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +29,6 @@ class HeaderFacts:
     view: str | None
     intent: str | None
     scope_reason: Reason | None
-
-
-@dataclass(frozen=True, slots=True)
-class RejectionNote:
-    """What a Key Object Selection with a rejecting title withdraws."""
-
-    code: str
-    """Code Value of its title."""
-    sop_instance_uids: tuple[str, ...]
-
-    @property
-    def is_expiry(self) -> bool:
-        """Whether it means only that the archive keeps them no longer."""
-        return self.code == RETENTION_EXPIRED
 
 
 def read_header_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:

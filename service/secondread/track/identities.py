@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from secondread.assemble.birth_date import BirthRange
 from secondread.assemble.identity import ClaimedIdentity, find_shared_ids, judge_identities
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.assemble.person import UNKNOWN_PERSON, IdentityMatch, Person, complete_persons
 from secondread.track.database import insert_if_new
 from secondread.track.operations import IDENTITY_IN_DOUBT, clear_alarm_in, raise_alarm_in

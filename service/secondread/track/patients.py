@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from secondread.assemble.due import DueRules
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.audit import AuditEvent, AuditKind
 from secondread.errors import InputError
 from secondread.log import get_logger

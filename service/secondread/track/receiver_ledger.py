@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from secondread.accept.classify import IMAGE_DISPOSITIONS, Disposition
+from secondread.accept.dispositions import IMAGE_DISPOSITIONS, Disposition
 from secondread.accept.ledger import (
     OutboxFile,
     PeerAssociation,

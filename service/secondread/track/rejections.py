@@ -18,13 +18,12 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from secondread.accept.classify import IMAGE_DISPOSITIONS, RETENTION_EXPIRED
+from secondread.accept.dispositions import IMAGE_DISPOSITIONS, RETENTION_EXPIRED
 from secondread.assemble.viewset import ViewKey
 from secondread.track.change_rights import ChangeRights, Sender
 from secondread.track.database import insert_if_new
-from secondread.track.header_facts import RejectionNote
 from secondread.track.tables import InstanceRow, RejectionRow, StudyRow
-from secondread.track.values import RejectionState
+from secondread.track.values import RejectionNote, RejectionState
 from secondread.uids import is_uid
 
 _UIDS_AT_ONCE = 500

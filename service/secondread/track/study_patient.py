@@ -12,10 +12,10 @@ from typing import NamedTuple
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from secondread.accept.classify import IMAGE_DISPOSITIONS
+from secondread.accept.dispositions import IMAGE_DISPOSITIONS
 from secondread.assemble.due import DueRules
 from secondread.assemble.identity import ClaimedIdentity
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.assemble.person import UNKNOWN_PERSON
 from secondread.assemble.study_patient import (
     PatientRules,

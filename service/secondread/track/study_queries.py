@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from secondread.accept.classify import IMAGE_DISPOSITIONS
+from secondread.accept.dispositions import IMAGE_DISPOSITIONS
 from secondread.reasons import ImageStatus
 from secondread.track.counts import CountKey, read_counts
 from secondread.track.database import TrackerPart

@@ -10,9 +10,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
-from secondread.accept.classify import IMAGE_DISPOSITIONS
+from secondread.accept.dispositions import IMAGE_DISPOSITIONS
 from secondread.assemble.due import DueRules
-from secondread.assemble.mammogram import Intent
+from secondread.assemble.intent import Intent
 from secondread.assemble.person import IdentityMatch
 from secondread.assemble.viewset import StudyViews, ViewKey
 from secondread.errors import InputError

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from secondread.accept.classify import Disposition
-from secondread.assemble.mammogram import PatientKey
+from secondread.accept.dispositions import Disposition
+from secondread.assemble.patient_key import PatientKey
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
 from secondread.settings import DestinationMode, ObjectKind, Proof

@@ -2,7 +2,9 @@
 
 import secrets
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
@@ -19,22 +21,24 @@ from secondread.track.database import Database, insert_if_new
 from secondread.track.deliveries import Deliveries
 from secondread.track.destination_modes import Destinations
 from secondread.track.fetch_requests import FetchRequests
-from secondread.track.leases import Leases
-from secondread.track.lesions import Lesions
-from secondread.track.missing_studies import MissingStudies
 from secondread.track.node_queries import NodeQueries
 from secondread.track.operations import Alarms, Processes
 from secondread.track.other_objects import OtherObjects
 from secondread.track.patients import Patients
 from secondread.track.prior_choice import FetchRules
-from secondread.track.proofs import Proofs
 from secondread.track.reading_runs import ReadingRuns
-from secondread.track.receiver_ledger import ReceiverLedger
 from secondread.track.results import Results
 from secondread.track.studies import Studies
 from secondread.track.study_queries import StudyQueries
 from secondread.track.tables import InstallationRow
 from secondread.track.treatments import Treatments
+
+if TYPE_CHECKING:
+    from secondread.track.leases import Leases
+    from secondread.track.lesions import Lesions
+    from secondread.track.missing_studies import MissingStudies
+    from secondread.track.proofs import Proofs
+    from secondread.track.receiver_ledger import ReceiverLedger
 
 
 def _random_id() -> str:
@@ -63,13 +67,9 @@ class Tracker:
         self.results = Results(self.database)
         self.runs = ReadingRuns(self.database)
         self.deliveries = Deliveries(self.database, outbox_dir)
-        self.proofs = Proofs(self.database)
         self.destinations = Destinations(self.database)
         self.treatments = Treatments(self.database)
         self.patients = Patients(self.database)
-        self.leases = Leases(self.database)
-        self.lesions = Lesions(self.database)
-        self.missing = MissingStudies(self.database)
         self.cad_reports = CadReports(self.database)
         self.processes = Processes(self.database)
         self.alarms = Alarms(self.database)
@@ -81,10 +81,43 @@ class Tracker:
         self.node_queries = NodeQueries(self.database)
         self.study_queries = StudyQueries(self.database)
 
+    # These read headers, call peers, or reckon with places in pictures: what that needs takes a
+    # third of a second to import, and whoever asks how a study stands would wait for it.
+
+    @cached_property
+    def proofs(self) -> "Proofs":
+        """The proofs that destinations owe."""
+        from secondread.track.proofs import Proofs
+
+        return Proofs(self.database)
+
+    @cached_property
+    def lesions(self) -> "Lesions":
+        """The lesions of patients over the years."""
+        from secondread.track.lesions import Lesions
+
+        return Lesions(self.database)
+
+    @cached_property
+    def leases(self) -> "Leases":
+        """The leases of all workers."""
+        from secondread.track.leases import Leases
+
+        return Leases(self.database)
+
+    @cached_property
+    def missing(self) -> "MissingStudies":
+        """The studies that archives list and that never arrived."""
+        from secondread.track.missing_studies import MissingStudies
+
+        return MissingStudies(self.database)
+
     def open_ledger(
         self, receiver: str, settings: AssembleSettings, rights: ChangeRights = OWN_ALONE
-    ) -> ReceiverLedger:
+    ) -> "ReceiverLedger":
         """Return the ledger of a receiver process of that name."""
+        from secondread.track.receiver_ledger import ReceiverLedger
+
         return ReceiverLedger(self.database, receiver, DueRules.from_settings(settings), rights)
 
     def open_fetch_requests(self, rules: FetchRules) -> FetchRequests:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from secondread.assemble.due import DueRules
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.audit import AuditEvent, AuditKind
 from secondread.errors import InputError
 from secondread.track.audit_rows import add_audit_event

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+from secondread.accept.dispositions import RETENTION_EXPIRED
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.settings import ObjectKind
 from secondread.track.states import Cause
@@ -108,6 +109,20 @@ class ClaimedRevision:
     predecessor: int | None
     """Number of the latest finished revision before it."""
     worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionNote:
+    """What a Key Object Selection with a rejecting title withdraws."""
+
+    code: str
+    """Code Value of its title."""
+    sop_instance_uids: tuple[str, ...]
+
+    @property
+    def is_expiry(self) -> bool:
+        """Whether it means only that the archive keeps them no longer."""
+        return self.code == RETENTION_EXPIRED
 
 
 @dataclass(frozen=True, slots=True)

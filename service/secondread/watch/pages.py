@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from secondread.accept.archive import Archive
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.audit import AuditEvent, AuditKind, Record, record_nothing
 from secondread.clock import Clock
 from secondread.dicom_files import read_document, read_image

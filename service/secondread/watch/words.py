@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydicom.config import IGNORE
 from pydicom.uid import UID
 
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.accept.ledger import Refusal
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind

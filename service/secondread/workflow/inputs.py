@@ -11,17 +11,18 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from secondread import log
 from secondread.accept.archive import Archive
+from secondread.assemble.completed_headers import complete_headers
 from secondread.assemble.header_values import read_text
 from secondread.assemble.identity import (
     ClaimedIdentity,
     collect_identities,
-    complete_headers,
     explain_identity_match,
     has_several_patients,
     judge_identities,
     names_several_ids,
 )
-from secondread.assemble.mammogram import Mammogram, PatientKey
+from secondread.assemble.mammogram import Mammogram
+from secondread.assemble.patient_key import PatientKey
 from secondread.assemble.person import IdentityMatch
 from secondread.assemble.scope import ImageSelection, select_images
 from secondread.assemble.study_patient import PatientRules, split_by_patient

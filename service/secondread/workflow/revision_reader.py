@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from secondread.accept.archive import Archive
-from secondread.assemble.identity import keep_attributes
+from secondread.assemble.completed_headers import keep_attributes
 from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import ImageSelection, select_images
 from secondread.clock import Clock

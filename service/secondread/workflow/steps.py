@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from secondread import log, metrics
-from secondread.assemble.identity import NEEDED_TO_FILE, NEEDED_TO_IDENTIFY
+from secondread.assemble.completed_headers import NEEDED_TO_FILE, NEEDED_TO_IDENTIFY
 from secondread.assemble.mammogram import Mammogram
 from secondread.detect.marks import Detection
 from secondread.errors import LeaseLostError, describe_without_quoting, is_outage

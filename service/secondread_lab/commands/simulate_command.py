@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from secondread.assemble.mammogram import Intent
+from secondread.assemble.intent import Intent
 from secondread.cli.progress_bar import show_steps
 from secondread.clock import utc_now
 from secondread.codes import Morphology

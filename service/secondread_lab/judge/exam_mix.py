@@ -36,7 +36,7 @@ Without a cluster, and beside clusters too
     edge 1 of 3.
 """
 
-from secondread.assemble.mammogram import Intent
+from secondread.assemble.intent import Intent
 from secondread.codes import Distribution, Morphology
 from secondread_lab.simulate.phantom import Density
 

@@ -16,7 +16,8 @@ import pydicom
 from pydicom.dataset import FileDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.assemble.intent import Intent
+from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread.detect import breast
 from secondread.detect.decode import StoredValues, decode_pixels

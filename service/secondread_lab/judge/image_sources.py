@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydicom.dataset import FileDataset
 
-from secondread.assemble.mammogram import Intent
+from secondread.assemble.intent import Intent
 from secondread.errors import InputError
 from secondread.offline.input_files import gather_files
 from secondread_lab.judge.annotations import check_truth

@@ -19,7 +19,7 @@ from pydicom.uid import (
 )
 
 from secondread import __version__
-from secondread.assemble.mammogram import Intent
+from secondread.assemble.intent import Intent
 from secondread.codes import Code, Laterality, View
 from secondread.report.sr.uids import derive_uid
 from secondread_lab.simulate.acquisition import XRayDetector

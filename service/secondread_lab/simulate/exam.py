@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import FileDataset
 
-from secondread.assemble.mammogram import Intent
+from secondread.assemble.intent import Intent
 from secondread.codes import Laterality, MarkClass, View
 from secondread_lab.simulate.acquisition import Exposure, Signal, XRayDetector, store_for_processing
 from secondread_lab.simulate.annotation import (

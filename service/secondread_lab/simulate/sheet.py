@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from secondread.assemble.mammogram import Intent
+from secondread.assemble.intent import Intent
 from secondread.errors import InputError
 from secondread_lab.simulate.exam import Progress, SimulatedView, simulate_views
 from secondread_lab.simulate.pictures import write_picture

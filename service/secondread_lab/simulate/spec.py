@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Literal
 
-from secondread.assemble.mammogram import Intent
+from secondread.assemble.intent import Intent
 from secondread.codes import Laterality, Morphology
 from secondread_lab.simulate.acquisition import XRayDetector
 from secondread_lab.simulate.lesion_history import LesionSpec

@@ -1,7 +1,8 @@
 import pytest
 from pydicom import uid
 
-from secondread.accept.classify import Disposition, classify, may_be_own
+from secondread.accept.classify import classify, may_be_own
+from secondread.accept.dispositions import Disposition
 from tests.unit.accept.fakes import document, instance
 
 FOR_PRESENTATION = uid.DigitalMammographyXRayImageStorageForPresentation

@@ -9,7 +9,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 
 from secondread.accept.archive import Archive, ArchivedFile
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.accept.intake import Intake, ReceivedInstance, StoreStatus
 from secondread.accept.ledger import PeerAssociation, RecordOutcome, Refusal, StoredInstance
 from secondread.accept.refusal_counts import Caller, RefusalLog

@@ -3,10 +3,10 @@
 import pytest
 from pydicom.dataset import Dataset
 
+from secondread.assemble.completed_headers import complete_headers
 from secondread.assemble.identity import (
     ClaimedIdentity,
     collect_identities,
-    complete_headers,
     find_shared_ids,
     has_several_patients,
     judge_identities,

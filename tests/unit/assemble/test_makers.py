@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, BreastTomosynthesisImageStorage, generate_uid
 
-from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.assemble.intent import Intent
+from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import find_exclusion_reason, select_images
 from secondread.codes import Laterality, View, ViewModifier
 from secondread.detect.gates import check_header, combine_measurements

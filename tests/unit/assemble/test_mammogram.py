@@ -12,7 +12,8 @@ from pydicom.uid import JPEGExtended12Bit
 
 from secondread.assemble.header_attributes import ATTRIBUTE_ROWS
 from secondread.assemble.image_kinds import ImageKind
-from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.assemble.intent import Intent
+from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Laterality, View, ViewModifier
 from secondread.errors import HeaderError
 from secondread.geometry import SpacingMm

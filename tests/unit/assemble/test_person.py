@@ -8,13 +8,13 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from secondread.assemble.birth_date import parse_birth_date
+from secondread.assemble.header_person import read_person
 from secondread.assemble.person import (
     IdentityMatch,
     Person,
     are_different_people,
     compare_persons,
     complete_persons,
-    read_person,
 )
 from secondread.assemble.person_name import NameMatch, compare_names, names_somebody
 

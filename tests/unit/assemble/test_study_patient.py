@@ -6,7 +6,7 @@ import pytest
 
 from secondread.assemble.birth_date import BirthRange
 from secondread.assemble.identity import ClaimedIdentity
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.assemble.person import Person
 from secondread.assemble.study_patient import PatientSplit, split_by_patient
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from secondread.assemble.mammogram import Intent, PatientKey
+from secondread.assemble.intent import Intent
+from secondread.assemble.patient_key import PatientKey
 from secondread.codes import Change
 from secondread.findings.changes import ChangeKind, FindingChange, StudyComparison
 from secondread.findings.finding import PriorStudy, StudyReading

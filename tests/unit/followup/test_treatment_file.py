@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.codes import Laterality
 from secondread.errors import InputError
 from secondread.findings.treatment import Procedure, TreatmentSource

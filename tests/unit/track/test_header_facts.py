@@ -2,7 +2,7 @@
 
 from pydicom.dataset import Dataset
 
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.reasons import Reason
 from secondread.track.header_facts import read_header_facts, read_rejection_note
 from tests.worlds.track_world import mammogram, rejection_note

@@ -11,8 +11,8 @@ from pydicom.uid import UID
 
 from secondread import __version__
 from secondread.accept.admission import ASSOCIATION_REJECTIONS
-from secondread.accept.classify import REJECTION_TITLES, RETENTION_EXPIRED
 from secondread.accept.commitment import EventReportStatus
+from secondread.accept.dispositions import REJECTION_TITLES, RETENTION_EXPIRED
 from secondread.accept.intake import StoreStatus
 from secondread.accept.sop_classes import (
     SOP_CLASSES,

@@ -18,7 +18,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 from pydicom.uid import MammographyCADSRStorage
 
-from secondread.assemble.mammogram import PatientKey
+from secondread.assemble.patient_key import PatientKey
 from secondread.codes import Code, ProcessingSummary, ResultStatus
 from secondread.dicom_files import read_document
 from secondread.errors import DataSetError

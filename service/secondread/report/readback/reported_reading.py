@@ -15,7 +15,8 @@ from pydicom.uid import (
 )
 
 from secondread.assemble.image_kinds import ImageKind
-from secondread.assemble.mammogram import Intent, Mammogram
+from secondread.assemble.intent import Intent
+from secondread.assemble.mammogram import Mammogram
 from secondread.codes import (
     Code,
     CodedEnum,

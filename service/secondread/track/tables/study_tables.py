@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from secondread.accept.classify import Disposition
+from secondread.accept.dispositions import Disposition
 from secondread.reasons import Outcome, Reason
 from secondread.track.states import Cause, StudyState
 from secondread.track.tables.base import AeText, Base, Digest, EnumText, Uid, index_some

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from secondread.assemble.mammogram import Intent
+from secondread.assemble.intent import Intent
 from secondread.codes import Distribution, MarkClass, Morphology
 from secondread_lab.judge import exam_mix
 from secondread_lab.judge.population import (
