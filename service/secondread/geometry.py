@@ -9,7 +9,6 @@ coordinate in mm, from an index adds that half pixel.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -128,19 +127,6 @@ def padded_hull(
         for dx, dy in ring
     ]
     return close_outline(spacing.to_px(corner) for corner in convex_hull(cloud))
-
-
-def is_inside(point: PointPx, outline: Outline) -> bool:
-    """Return whether a point is inside a convex outline, or on it.
-
-    >>> square = (PointPx(0, 0), PointPx(2, 0), PointPx(2, 2), PointPx(0, 2), PointPx(0, 0))
-    >>> is_inside(PointPx(1, 1), square), is_inside(PointPx(3, 1), square)
-    (True, False)
-    """
-    at = (point.col, point.row)
-    corners = [(corner.col, corner.row) for corner in outline]
-    turns = [_turn(a, b, at) for a, b in pairwise(corners)]
-    return all(turn >= 0 for turn in turns) or all(turn <= 0 for turn in turns)
 
 
 def bounding_box(points: Iterable[PointPx]) -> tuple[PointPx, PointPx]:

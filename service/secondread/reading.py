@@ -13,9 +13,9 @@ from secondread.assemble.mammogram import Mammogram
 from secondread.assemble.scope import ImageSelection
 from secondread.assemble.viewset import ViewSlot
 from secondread.detect.groups import GroupTables
-from secondread.detect.marks import Detection, Mark
+from secondread.detect.marks import Detection
 from secondread.findings.cad_report import CadReport
-from secondread.findings.describe import Calibrate, describe_findings, describe_group
+from secondread.findings.describe import Calibrate, describe_findings
 from secondread.findings.exam_score import (
     CalibrateExam,
     combine_certainties,
@@ -23,7 +23,6 @@ from secondread.findings.exam_score import (
     list_certainties,
 )
 from secondread.findings.finding import (
-    Finding,
     ImageReading,
     LeftOutInstance,
     ModelIdentity,
@@ -64,12 +63,6 @@ class Reader:
     """What the model knows about groups of calcifications."""
     calibrate_exam: CalibrateExam = leave_unscored
     """The model's table for the score of an exam."""
-
-    def describe_group(
-        self, image: ImageReading, members: Sequence[Mark], enclosed: Sequence[Mark]
-    ) -> Finding:
-        """Describe some calcifications of an image as one cluster; see `describe_group`."""
-        return describe_group(image, members, enclosed, self.calibrate, self.point, self.groups)
 
 
 @dataclass(frozen=True, slots=True)

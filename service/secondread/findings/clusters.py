@@ -5,7 +5,7 @@ five within 1 cm; three within single-link reach is the high-sensitivity setting
 named in the report's algorithm parameters.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -75,17 +75,8 @@ def group_marks(
     groups: dict[int, list[Mark]] = {}
     for mark, label in zip(marks, labels.tolist(), strict=True):
         groups.setdefault(label, []).append(mark)
-    return sort_groups(sort_by_score(members) for members in groups.values())
-
-
-def sort_by_score(marks: Iterable[Mark]) -> tuple[Mark, ...]:
-    """Return marks by falling score; place breaks ties."""
-    return tuple(sorted(marks, key=_by_score))
-
-
-def sort_groups(groups: Iterable[tuple[Mark, ...]]) -> tuple[tuple[Mark, ...], ...]:
-    """Return groups, whose marks are in order, with the largest first."""
-    return tuple(sorted(groups, key=lambda members: (-len(members), _by_score(members[0]))))
+    ordered = [tuple(sorted(members, key=_by_score)) for members in groups.values()]
+    return tuple(sorted(ordered, key=lambda members: (-len(members), _by_score(members[0]))))
 
 
 def join_pieces(marks: Sequence[Mark], spacing: SpacingMm) -> tuple[Mark, ...]:
@@ -103,7 +94,7 @@ def join_pieces(marks: Sequence[Mark], spacing: SpacingMm) -> tuple[Mark, ...]:
             joined.append(_join(pieces, types, spacing))
         else:
             joined += pieces
-    return sort_by_score(joined)
+    return tuple(sorted(joined, key=_by_score))
 
 
 def _overlap(marks: Sequence[Mark], spacing: SpacingMm) -> bool:
@@ -142,7 +133,7 @@ def _join(pieces: Sequence[Mark], types: TypeShares, spacing: SpacingMm) -> Mark
 
 
 def estimate_presence_of_three(
-    presence: npt.NDArray[np.float64], gaps: npt.NDArray[np.float64]
+    presence: npt.NDArray[np.float64], at_mm: npt.NDArray[np.float64]
 ) -> float:
     """Return how likely a group is a cluster by its members: that its surest three are real, 0-1.
 
@@ -153,17 +144,16 @@ def estimate_presence_of_three(
     ----------
     presence
         Probability of each calcification, 0-1.
-    gaps
-        Between them, (n, n), in mm; see `linking.measure_gaps`.
+    at_mm
+        Their places, (n, 2).
 
     Examples
     --------
-    >>> at_mm = np.array([0.0, 1.0, 2.0, 8.0])
-    >>> gaps = np.abs(at_mm[:, None] - at_mm)
-    >>> estimate_presence_of_three(np.array([0.9, 0.8, 0.5, 0.9]), gaps)
+    >>> at_mm = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [8.0, 0.0]])
+    >>> estimate_presence_of_three(np.array([0.9, 0.8, 0.5, 0.9]), at_mm)
     0.36
     """
-    near = gaps <= CLOSE_MM
+    near = cdist(at_mm, at_mm) <= CLOSE_MM
     surest = np.sort(np.where(near, presence, 0.0), axis=1)[:, -MINIMUM_MEMBERS:]
     return round(float(surest.prod(axis=1).max()), 6)
 
@@ -205,7 +195,7 @@ def join_regions(
         away, region = min(near, default=(np.inf, -1))
         if away <= 2 * CLOSE_MM:
             joined[region] += joined.pop(number)
-    return tuple(map(sort_by_score, joined.values()))
+    return tuple(tuple(sorted(marks, key=_by_score)) for marks in joined.values())
 
 
 def _is_region(places: npt.NDArray[np.float64]) -> bool:

@@ -1,12 +1,12 @@
 """The findings of one image and of one study: the values that reports are made from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 from secondread.assemble.mammogram import Mammogram
 from secondread.codes import Change, Distribution, MarkClass, Morphology
-from secondread.detect.marks import Breast, Mark
+from secondread.detect.marks import Breast
 from secondread.findings.changes import FindingRef, StudyComparison
 from secondread.findings.position import Position
 from secondread.findings.priority import RankKey, compute_priority, rank_priority
@@ -25,8 +25,6 @@ class Calcification:
     diameter_mm: float
     certainty: float
     """0-100."""
-    mark: Mark | None = field(default=None, compare=False, repr=False)
-    """What the detector said of it; None where only a report is at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Finding:
     finding is what it is called; None where the model knows no types."""
     center: PointPx
     outline: Outline
-    """Closed, inside the image; of a region around the clusters inside it too."""
+    """Closed, inside the image."""
     members: tuple[Calcification, ...]
     """The calcifications of a cluster; empty for other classes."""
     long_axis_mm: float
@@ -75,10 +73,6 @@ class Finding:
 
     lesion_priority: float | None = None
     """The highest priority of the views that show the lesion; None where one view does."""
-
-    region: str | None = None
-    """Id of the region that it lies in, a finding of the same image: of a cluster that stands out
-    of calcifications scattered around it, or is new among old ones. None is a member of both."""
 
     @property
     def number(self) -> str:
@@ -131,10 +125,6 @@ class ImageReading:
     def shown_findings(self) -> tuple[Finding, ...]:
         """The findings that the operating point shows."""
         return tuple(finding for finding in self.findings if finding.shown)
-
-    def list_inner(self, region: Finding) -> tuple[Finding, ...]:
-        """Return the clusters that lie in a region, by priority."""
-        return tuple(finding for finding in self.findings if finding.region == region.id)
 
     def refer_to(self, finding: Finding) -> FindingRef:
         """Return what names one of the findings in other studies."""

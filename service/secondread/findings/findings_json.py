@@ -50,7 +50,6 @@ def encode_finding(finding: Finding) -> dict[str, Any]:
         "bed": encode_placement(finding.placement) if finding.placement else None,
         "position": asdict(finding.position) if finding.position else None,
         "shown": finding.shown,
-        "region": finding.region,
         "benign_share": None if finding.benign_share is None else round(finding.benign_share, 3),
         "typically_benign": finding.is_set_aside,
     }

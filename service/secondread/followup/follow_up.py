@@ -9,7 +9,6 @@ from secondread.findings.clusters import MINIMUM_MEMBERS
 from secondread.findings.finding import Finding, ImageReading, PriorStudy, StudyReading
 from secondread.followup.comparison import RegisteredComparison
 from secondread.followup.finding_position import add_positions
-from secondread.followup.new_parts import DescribeGroup, separate_new
 from secondread.followup.recheck import RecheckedFinding, apply_rechecks
 from secondread.followup.view_correlation import add_quadrants
 from secondread.followup.zone import add_zones
@@ -20,7 +19,6 @@ def follow_up(
     reading: StudyReading,
     comparisons: Sequence[RegisteredComparison] = (),
     rechecked: Sequence[RecheckedFinding] | None = None,
-    describe: DescribeGroup | None = None,
 ) -> StudyReading:
     """Return a reading with its findings' places, and compared with its priors.
 
@@ -33,20 +31,15 @@ def follow_up(
     rechecked
         What was seen in the priors' pixels of findings that are new by the priors' findings; empty
         where that broke, None where nothing was to be rechecked.
-    describe
-        Describes what is new within an old region as a finding of its own; without it, that stays
-        a part of the region.
     """
-    # Composing, which comes next, needs the results, and not the images of the registrations.
-    final = [comparison.drop_registrations() for comparison in comparisons]
-    if rechecked is not None:
-        final = [apply_rechecks(comparison, reading, rechecked) for comparison in final]
-        if describe is not None:
-            reading, final = separate_new(reading, comparisons, final, rechecked, describe)
     pairs = reading.view_pairs
     placed = add_zones(add_quadrants(add_positions(reading), pairs), pairs)
     if not comparisons:
         return placed
+    # Composing, which comes next, needs the results, and not the images of the registrations.
+    final = [comparison.drop_registrations() for comparison in comparisons]
+    if rechecked is not None:
+        final = [apply_rechecks(comparison, placed, rechecked) for comparison in final]
     prior_readings = tuple(comparison.prior for comparison in comparisons)
     return replace(add_comparisons(placed, final), prior_readings=prior_readings)
 

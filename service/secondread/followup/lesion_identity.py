@@ -56,14 +56,8 @@ def recognize_lesions(
                 [finding for finding in findings if finding.sop_instance_uid == uid]
                 for findings in tracked
             ]
-            outlines = dict(_list_clusters(image))
-            for finding in (f for f in image.findings if f.mark_class is MarkClass.CLUSTER):
-                ref = image.refer_to(finding)
-                region = finding.region and outlines.get(replace(ref, finding_id=finding.region))
-                lesions = (
-                    _find_in_place(finding.outline, findings, region or ())
-                    for findings in by_reading
-                )
+            for ref, outline in _list_clusters(image):
+                lesions = (_find_in_place(outline, findings) for findings in by_reading)
                 lesion = next((lesion for lesion in lesions if lesion), None)
                 if lesion is not None:
                     recognized[ref] = lesion
@@ -78,18 +72,11 @@ def _list_clusters(image: ImageReading) -> list[tuple[FindingRef, Outline]]:
     ]
 
 
-def _find_in_place(
-    outline: Outline, tracked: Sequence[TrackedFinding], region: Outline
-) -> str | None:
-    """Return the lesion of the tracked finding that covers most of the same place.
-
-    What the region of a cluster covers more of is the region, and not the cluster inside it.
-    """
+def _find_in_place(outline: Outline, tracked: Sequence[TrackedFinding]) -> str | None:
+    """Return the lesion of the tracked finding that covers most of the same place."""
     shares = [
-        (share, -index)
+        (_measure_overlap(outline, finding.outline), -index)
         for index, finding in enumerate(tracked)
-        if (share := _measure_overlap(outline, finding.outline)) > 0
-        and not (region and _measure_overlap(region, finding.outline) > share)
     ]
     share, index = max(shares, default=(0.0, 0))
     return tracked[-index].lesion if share >= SAME_PLACE else None

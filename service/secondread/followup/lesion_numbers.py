@@ -120,10 +120,7 @@ def _rename(
     finding: Finding, names: dict[FindingRef, tuple[str, float | None]], image: ImageReading
 ) -> Finding:
     name, priority = names[image.refer_to(finding)]
-    region = finding.region
-    if region is not None:
-        region, _ = names[FindingRef(image.mammogram.study_uid, image.sop_instance_uid, region)]
-    return replace(finding, id=name, lesion_priority=priority, region=region)
+    return replace(finding, id=name, lesion_priority=priority)
 
 
 def _rename_ref(ref: FindingRef, names: dict[FindingRef, tuple[str, float | None]]) -> FindingRef:

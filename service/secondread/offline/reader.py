@@ -137,8 +137,7 @@ class OfflineReader:
         comparisons = compare_with_priors(reading, priors)
         score_image = score_files(self.detector.score_places, self.inputs.paths)
         rechecked = recheck_priors(comparisons, score_image)
-        followed = follow_up(reading, comparisons, rechecked, self.reader.describe_group)
-        return followed, comparisons
+        return follow_up(reading, comparisons, rechecked), comparisons
 
     def get_folder(self, study_uid: str) -> Path:
         """Return the folder of a study."""

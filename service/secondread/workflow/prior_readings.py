@@ -15,7 +15,6 @@ from secondread.findings.cad_report import CadReport
 from secondread.findings.finding import StudyReading
 from secondread.followup.comparison import compare_with_priors
 from secondread.followup.follow_up import follow_up, mark_not_compared
-from secondread.followup.new_parts import DescribeGroup
 from secondread.followup.recheck import RecheckedFinding, ScoreFile, recheck_priors, score_files
 from secondread.followup.reported_priors import add_reported_priors, choose_report
 from secondread.reading import Reader, read_from_report
@@ -139,20 +138,17 @@ def recheck_new_findings(
     return rechecked
 
 
-def compare_or_give_up(
-    reading: StudyReading, priors: PriorReadings, describe: DescribeGroup | None = None
-) -> StudyReading:
+def compare_or_give_up(reading: StudyReading, priors: PriorReadings) -> StudyReading:
     """Return a reading with its follow-up; without a comparison where that breaks.
 
-    What goes wrong in comparing exams costs the comparison, never the second read. `describe`
-    describes what is new within an old region.
+    What goes wrong in comparing exams costs the comparison, never the second read.
     """
     compared = (*priors.from_images, *priors.from_reports)
     if not compared:
         return mark_not_compared(follow_up(reading), priors.given_up)
     try:
         comparisons = compare_with_priors(reading, priors.from_images)
-        followed = follow_up(reading, comparisons, priors.rechecked, describe)
+        followed = follow_up(reading, comparisons, priors.rechecked)
         return add_reported_priors(followed, priors.from_reports)
     except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)
         _log.error(

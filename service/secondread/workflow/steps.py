@@ -193,8 +193,7 @@ class ReadingSteps:
         self, reader: RevisionReader, detections: Mapping[str, Detection], priors: PriorReadings
     ) -> str:
         tools = self._tools
-        describe = tools.reader.describe_group
-        reading = compare_or_give_up(reader.read_study(detections), priors, describe)
+        reading = compare_or_give_up(reader.read_study(detections), priors)
         lesions = tools.tracker.lesions
         reading = track_lesions(reading, lesions, tools.installation_id, priors.from_reports)
         recorded = store_reading(tools, reader, reading, {**priors.detections, **detections})

@@ -67,7 +67,6 @@ def test_a_finding_has_the_keys_that_programs_read() -> None:
         "bed",
         "position",
         "shown",
-        "region",
     ]
     assert list(document["position"]) == [
         "from_skin_mm",

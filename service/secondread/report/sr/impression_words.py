@@ -15,7 +15,6 @@ from secondread.findings.image_names import format_label
 from secondread.findings.label_words import describe_distribution, describe_type
 from secondread.findings.member_words import describe_number
 from secondread.findings.position import BreastHalf
-from secondread.findings.region_words import describe_region
 from secondread.findings.treatment import BreastStatus, Zone
 from secondread.followup.treatment_status import (
     count_months_since_radiotherapy,
@@ -137,13 +136,11 @@ def describe_with_figures(reading: StudyReading, image: ImageReading, finding: F
 
 
 def _list_facts(reading: StudyReading, image: ImageReading, finding: Finding) -> list[str]:
-    """Return the facts that every line has: region, type, distribution, change, treated site."""
-    region = describe_region(image, finding)
+    """Return the facts that every line has: type, distribution, change, treated site."""
     labels = filter(None, (describe_type(finding), describe_distribution(finding)))
     change = _describe_change(reading.comparisons, image, finding)
     benign = [TITLE.lower()] if finding.is_set_aside else []
-    site = _describe_treated_site(reading, image, finding)
-    return [*region, *labels, *benign, *change, *site]
+    return [*labels, *benign, *change, *_describe_treated_site(reading, image, finding)]
 
 
 def _locate(finding: Finding) -> list[str]:

@@ -69,10 +69,7 @@ class MeasurementGroupWriter:
         comment = build_comment(describe_finding(self.reading, image, finding))
         group[0].ContentSequence.append(comment)
         if finding.lesion_uid is not None:
-            group[0].ContentSequence.append(_build_uid(own_codes.LESION, finding.lesion_uid))
-        if self._writes(image, finding.region):
-            region_uid = self._derive_uid(f"{uid} {finding.region}")
-            group[0].ContentSequence.append(_build_uid(own_codes.REGION, region_uid))
+            group[0].ContentSequence.append(_build_lesion(finding.lesion_uid))
         return group
 
     def write_image(
@@ -97,16 +94,10 @@ class MeasurementGroupWriter:
         group[0].ContentSequence.append(build_comment(words))
         return group
 
-    def _writes(self, image: ImageReading, region: str | None) -> bool:
-        """Return whether a finding's region has a group of its own in the report."""
-        return any(f.id == region and (f.shown or self.with_intent) for f in image.findings)
-
     def _track(self, about: str, name: str) -> sr.TrackingIdentifier:
         # Viewers merge groups of one UID and draw the first: each view of a lesion has its own.
-        return sr.TrackingIdentifier(uid=self._derive_uid(about), identifier=name)
-
-    def _derive_uid(self, about: str) -> str:
-        return self.uids.derive_instance_uid("group", about)
+        uid = self.uids.derive_instance_uid("group", about)
+        return sr.TrackingIdentifier(uid=uid, identifier=name)
 
     def _list_evaluations(self, finding: Finding) -> Iterator[tuple[Code, Code]]:
         if self.with_intent:
@@ -123,9 +114,9 @@ class MeasurementGroupWriter:
             yield own_codes.ZONE, get_own_code(finding.placement.zone)
 
 
-def _build_uid(name: Code, uid: str) -> sr.UIDRefContentItem:
+def _build_lesion(uid: str) -> sr.UIDRefContentItem:
     context = sr.RelationshipTypeValues.HAS_OBS_CONTEXT
-    return sr.UIDRefContentItem(as_concept(name), uid, context)
+    return sr.UIDRefContentItem(as_concept(own_codes.LESION), uid, context)
 
 
 def _build_evaluations(codes: Iterable[tuple[Code, Code]]) -> list[sr.QualitativeEvaluation]:

@@ -29,8 +29,6 @@ PRIORITY = _build_code("priority", "Priority")
 """Expected suspicion, 0-100: certainty as a probability times suspicion, of a lesion the highest of
 its views. Groups are in its order."""
 LESION = _build_code("lesion", "Unique identifier of the lesion over all exams")
-REGION = _build_code("region", "Region that the cluster lies in")
-"""Its value is the Tracking Unique Identifier of the region's group in the same report."""
 OUTCOME = _build_code("outcome", "Outcome of the reading")
 STATUS = _build_code("image-status", "Status of the image")
 REASON = _build_code("reason", "Reason")
@@ -80,7 +78,6 @@ def list_own_codes() -> dict[type[StrEnum] | str, tuple[Code, ...]]:
             SUSPICION,
             PRIORITY,
             LESION,
-            REGION,
             OUTCOME,
             STATUS,
             REASON,
