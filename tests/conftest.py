@@ -72,16 +72,18 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def _own_logging() -> Iterator[None]:
     """Take back what a command that ran in this process has set up for its own output.
 
-    Its stream is closed by then: each later record would print the stack of a fault instead.
+    Its stream is closed by then: each later record would print the stack of a fault instead. What
+    is shared by the tests of a module may have set it up before this one.
     """
+    structlog.reset_defaults()
     root = logging.getLogger()
-    level, configured, umask = root.level, structlog.get_config(), os.umask(0o022)
+    level, umask = root.level, os.umask(0o022)
     os.umask(umask)
     yield
     os.umask(umask)
     root.handlers[:] = [one for one in root.handlers if type(one) is not logging.StreamHandler]
     root.setLevel(level)
-    structlog.configure(**configured)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,7 @@ def test_a_finding_has_the_keys_that_programs_read() -> None:
         "id",
         "kind",
         "certainty",
+        "certainty_log_odds",
         "suspicion",
         "priority",
         "center",
@@ -67,6 +68,8 @@ def test_a_finding_has_the_keys_that_programs_read() -> None:
         "bed",
         "position",
         "shown",
+        "benign_share",
+        "typically_benign",
     ]
     assert list(document["position"]) == [
         "from_skin_mm",
