@@ -84,7 +84,8 @@ def _decode_values(data_set: Dataset, encodings: Sequence[str], *, is_signed: bo
             del data_set[element.tag]
             continue
         if isinstance(element, DataElement):
-            for item in element.value:
+            # Decoded already: items, and what a reader gives for an element without a value.
+            for item in element.value if element.VR == "SQ" else ():
                 _decode_values(item, encodings, is_signed=is_signed)
             continue
         try:

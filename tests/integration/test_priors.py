@@ -329,6 +329,33 @@ def test_a_query_that_fails_holds_the_reading_up_for_the_wait_and_no_longer(
     assert "C001" in (node.requests(FetchKind.QUERY)[0].detail or "")
 
 
+def test_an_archive_of_implicit_vr_that_leaves_numbers_empty_is_understood(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        peer = stack.enter_context(serving(PriorPeer(prior_exam(), is_implicit=True)))
+        node = Node(tmp_path, peer, stack)
+        node.ask().come().fetch()
+
+        (prior,) = node.priors().usable
+        assert prior.study_uid == PRIOR
+
+
+def test_an_answer_that_breaks_the_code_that_reads_it_is_a_failed_query(
+    node: Node, peer: PriorPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(*_: object) -> None:
+        raise TypeError("it quotes an answer: DOE^JANE")
+
+    monkeypatch.setattr("secondread.send.prior_query._read_study", stumble)
+    node.ask(wait_seconds=600).come().fetch(1)
+
+    (query,) = node.requests(FetchKind.QUERY)
+    assert (query.state, query.reason) == (FetchState.WANTED, Reason.PRIOR_QUERY_FAILED)
+    assert "TypeError at test_priors.py" in (query.detail or "")
+    assert "DOE" not in (query.detail or "")
+    node.wait(620)
+    assert node.engine.submitted == [(READ, CURRENT, 1)]
+
+
 def test_an_archive_that_answers_without_end_is_left(node: Node, peer: PriorPeer) -> None:
     def without_end(_: Dataset) -> list[Dataset]:
         return [Dataset() for _ in range(500)]

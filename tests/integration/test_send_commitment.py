@@ -16,7 +16,7 @@ from secondread.accept.commitment import (
     answer_commitment_report,
 )
 from secondread.clock import utc_now
-from secondread.send.association import CallError
+from secondread.send.call_error import CallError
 from secondread.send.commitment_request import (
     check_commitment_support,
     generate_transaction_uid,

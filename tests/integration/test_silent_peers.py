@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from secondread.send import association
-from secondread.send.association import CallError
+from secondread.send.call_error import CallError
 from secondread.send.commitment_request import request_commitment
 from secondread.send.find import find_instances
 from secondread.send.outbox import AnswerKind, AwaitedInstance, Cancelled, PeerAddress

@@ -12,7 +12,7 @@ from pynetdicom import AE, evt
 from pynetdicom.events import Event
 
 from secondread.send import study_list
-from secondread.send.association import CallError
+from secondread.send.call_error import CallError
 from secondread.send.find import STUDY_ROOT_FIND
 from secondread.send.outbox import PeerAddress, never_cancelled
 from secondread.send.study_list import StudyList, choose_mammography, list_mammography

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import AE, evt
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE, DEFAULT_TRANSFER_SYNTAXES, evt
 from pynetdicom.events import Event
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     DigitalMammographyXRayImageStorageForPresentation,
@@ -33,6 +33,12 @@ _RETURNED = {
         *("ImageLaterality", "ViewCodeSequence", "PresentationIntentType", "ImageType"),
     ),
 }
+_LEFT_EMPTY = {
+    "STUDY": ("NumberOfStudyRelatedInstances",),
+    "SERIES": ("NumberOfSeriesRelatedInstances",),
+    "IMAGE": ("NumberOfFrames", "Rows"),
+}
+"""Numbers that it knows as keys and has no value for."""
 _OWN_KEY = {
     "STUDY": "StudyInstanceUID",
     "SERIES": "SeriesInstanceUID",
@@ -51,6 +57,8 @@ class PriorPeer:
     """Answer to every query instead of matches."""
     knows_images: bool = True
     """Whether it answers queries below the level of studies."""
+    is_implicit: bool = False
+    """Whether it takes queries in Implicit VR alone, in which empty values lose their VR."""
     knows_reports: bool = True
     """Whether it answers queries for documents, instead of breaking the association off."""
     offered: Callable[[Dataset], list[Dataset]] | None = None
@@ -102,12 +110,7 @@ class PriorPeer:
             own = str(ds[_OWN_KEY[level]].value)
             if own not in seen and self._matches(ds, keys):
                 seen.add(own)
-                match = Dataset()
-                for keyword in _RETURNED[level]:
-                    if keyword in ds:
-                        match[keyword] = ds[keyword]
-                match.QueryRetrieveLevel = level
-                yield 0xFF00, match
+                yield 0xFF00, _answer(ds, level)
 
     def _matches(self, ds: Dataset, keys: Dataset) -> bool:
         for keyword in ("PatientID", "IssuerOfPatientID", "Modality", *_OWN_KEY.values()):
@@ -163,6 +166,17 @@ class PriorPeer:
         yield from self._operations(found)
 
 
+def _answer(ds: Dataset, level: str) -> Dataset:
+    match = Dataset()
+    for keyword in _RETURNED[level]:
+        if keyword in ds:
+            match[keyword] = ds[keyword]
+    for keyword in _LEFT_EMPTY[level]:
+        setattr(match, keyword, None)
+    match.QueryRetrieveLevel = level
+    return match
+
+
 def _without_class(ds: Dataset) -> Dataset:
     """Return what cannot be sent."""
     broken = Dataset()
@@ -173,7 +187,8 @@ def _without_class(ds: Dataset) -> Dataset:
 @contextmanager
 def serving(peer: PriorPeer) -> Iterator[PriorPeer]:
     entity = AE("ARCHIVE")
-    entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
+    syntaxes = [ImplicitVRLittleEndian] if peer.is_implicit else DEFAULT_TRANSFER_SYNTAXES
+    entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind, syntaxes)
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelMove)
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelGet)
     for uid in (DigitalMammographyXRayImageStorageForPresentation, MammographyCADSRStorage):

@@ -13,7 +13,7 @@ from secondread.assemble.intake_rule import find_hold_reason
 from secondread.assemble.patient_key import PatientKey
 from secondread.clock import Clock
 from secondread.log import get_logger
-from secondread.send.association import CallError
+from secondread.send.call_error import CallError
 from secondread.send.outbox import AnswerKind, Callee, Cancelled
 from secondread.send.pauses import compute_pause
 from secondread.send.study_list import ListedStudy, StudyList

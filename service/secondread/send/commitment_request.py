@@ -12,7 +12,8 @@ from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance
 
 from secondread.accept.sop_classes import STORAGE_COMMITMENT_PUSH_MODEL
-from secondread.send.association import Call, CallError, check_support, open_association
+from secondread.send.association import Call, check_support, open_association
+from secondread.send.call_error import CallError
 from secondread.send.outbox import (
     AnswerKind,
     AwaitedInstance,

@@ -14,7 +14,7 @@ from secondread.clock import Clock
 from secondread.log import get_logger
 from secondread.metrics import PRIOR_ATTEMPTS
 from secondread.reasons import Reason
-from secondread.send.association import CallError
+from secondread.send.call_error import CallError
 from secondread.send.fetch_queue import (
     FetchFault,
     FetchKind,

@@ -9,7 +9,8 @@ from pynetdicom.dsutils import encode
 from pynetdicom.presentation import build_context
 
 from secondread.element_values import decode_values
-from secondread.send.association import Call, CallError, check_support, open_association
+from secondread.send.association import Call, check_support, open_association
+from secondread.send.call_error import CallError
 from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, Cancelled, PeerCheck
 
 STUDY_ROOT_FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")

@@ -13,7 +13,8 @@ from secondread.assemble.patient_key import PatientKey
 from secondread.assemble.scope import find_exclusion_reason
 from secondread.errors import HeaderError
 from secondread.followup.priors import EarlierStudy, PriorRule, choose_priors
-from secondread.send.association import Call, CallError, open_association
+from secondread.send.association import Call, open_association
+from secondread.send.call_error import CallError
 from secondread.send.fetch_queue import FetchRequest, OfferedStudy
 from secondread.send.find import FIND_CONTEXT, collect_matches, make_identifier
 from secondread.send.outbox import AnswerKind, Callee, Cancelled

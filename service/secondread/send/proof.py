@@ -18,7 +18,7 @@ from secondread.accept.commitment import CommitmentLedger, answer_commitment_rep
 from secondread.clock import Clock
 from secondread.log import get_logger
 from secondread.metrics import PROOFS
-from secondread.send.association import CallError
+from secondread.send.call_error import CallError
 from secondread.send.commitment_request import OnReport
 from secondread.send.outbox import (
     STOPPING,

@@ -14,7 +14,8 @@ from pynetdicom.presentation import PresentationContext, build_context
 from secondread.accept.intake import StoreStatus
 from secondread.accept.sop_classes import SOP_CLASSES, InstanceUse, list_transfer_syntaxes
 from secondread.accept.store_requests import RetrievalReceiver, StoreHandler
-from secondread.send.association import Call, CallError, check_support, open_association
+from secondread.send.association import Call, check_support, open_association
+from secondread.send.call_error import CallError
 from secondread.send.find import make_identifier
 from secondread.send.outbox import AnswerKind, Cancelled, PeerCheck
 from secondread.settings import PriorSourceSettings, RetrieveMethod

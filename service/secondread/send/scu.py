@@ -19,7 +19,8 @@ from pydicom.uid import UID, ImplicitVRLittleEndian
 from pynetdicom.presentation import PresentationContext, build_context
 
 from secondread.errors import DataSetError
-from secondread.send.association import Call, CallError, open_association
+from secondread.send.association import Call, open_association
+from secondread.send.call_error import CallError
 from secondread.send.outbox import (
     DUPLICATE_STATUS,
     STOPPING,

@@ -11,7 +11,8 @@ from datetime import UTC, date, datetime, time
 from pydicom.dataset import Dataset
 
 from secondread.assemble.patient_key import PatientKey
-from secondread.send.association import Call, CallError, open_association
+from secondread.send.association import Call, open_association
+from secondread.send.call_error import CallError
 from secondread.send.find import FIND_CONTEXT, collect_matches, make_identifier
 from secondread.send.outbox import AnswerKind, Callee, Cancelled
 from secondread.uids import is_uid

@@ -19,7 +19,7 @@ from secondread.send.arrival_check import (
     find_end,
     is_expected,
 )
-from secondread.send.association import CallError
+from secondread.send.call_error import CallError
 from secondread.send.outbox import AnswerKind, Callee, Cancelled, never_cancelled
 from secondread.send.study_list import ListedStudy, StudyList
 from secondread.settings import (

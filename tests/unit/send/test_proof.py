@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from secondread.accept.commitment import CommitmentOutcome, CommitmentReport, CommitmentResult
-from secondread.send.association import CallError
+from secondread.send.call_error import CallError
 from secondread.send.commitment_request import OnReport
 from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, ProofBatch, never_cancelled
 from secondread.send.overdue import Backlog
