@@ -32,6 +32,7 @@ Below all stages:
 - `metrics`: counters and histograms.
 - `reasons`: coded reasons for what was not read, and outcomes.
 - `settings`: the settings, read once from a file and the environment.
+- `settings_faults`: what is wrong with settings, in words of ours, all of it at once.
 - `tls`: DICOM over TLS: contexts, taken up anew when files change, and words for failures.
 - `uids`: what counts as a UID, of others and of our own.
 

@@ -21,6 +21,15 @@ import errno
 from pathlib import Path
 from traceback import extract_tb
 
+WRONG_INPUT_STATUS = 2
+"""Exit status where what a command was given is wrong: its options, the settings, a file."""
+
+UNAVAILABLE_STATUS = 69
+"""Exit status where something outside was not ready (EX_UNAVAILABLE of sysexits.h)."""
+
+UNEXPECTED_STATUS = 70
+"""Exit status after an error that nobody expected (EX_SOFTWARE)."""
+
 
 class SecondreadError(Exception):
     """The base of every error that this package raises on purpose."""
@@ -66,7 +75,7 @@ class PixelError(InputError):
 
 
 class TransientError(SecondreadError):
-    """Something outside was not ready; the same call may succeed later."""
+    """Something outside was not ready; the same call may succeed later. Commands exit with 69."""
 
 
 class PeerError(TransientError):
@@ -130,6 +139,30 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno in _OUTAGES
     return isinstance(error, TransientError)
+
+
+def explain_port(port: str, host: str, error: OSError) -> SettingsError:
+    """Return why a port cannot be listened on.
+
+    Parameters
+    ----------
+    port, host
+        Both as the settings name them, each with its value.
+    error
+        What the system answered.
+
+    Examples
+    --------
+    >>> error = OSError(errno.EADDRINUSE, "Address already in use")
+    >>> explain_port("web.port 8042", "web.host 127.0.0.1", error)
+    SettingsError('web.port 8042 (web.host 127.0.0.1) is in use by another program')
+    """
+    # The number of an unknown name is one of the resolver's, below zero.
+    if error.errno == errno.EADDRNOTAVAIL or (error.errno or 0) < 0:
+        return SettingsError(f"{host} is no address of this machine")
+    if error.errno == errno.EADDRINUSE:
+        return SettingsError(f"{port} ({host}) is in use by another program")
+    return SettingsError(f"{port} ({host}) cannot be listened on: {error.strerror}")
 
 
 def describe_without_quoting(error: BaseException) -> str:

@@ -89,11 +89,11 @@ class LibraryFilter(logging.Filter):
         count = self._count(library, record.levelno)
         if count:
             error = record.exc_info[0] if record.exc_info else None
-            # A library's warning is no warning of ours: what it means for a reading is said there.
-            get_logger(__name__).log(
-                record.levelno if record.levelno >= logging.ERROR else logging.INFO,
+            # Its warnings and errors are none of ours: what they mean is logged where they matter.
+            get_logger(__name__).info(
                 "library_records",
                 library=library,
+                library_level=level,
                 count=count,
                 place=f"{record.filename}:{record.lineno}",
                 error=None if error is None else error.__name__,
@@ -168,6 +168,7 @@ _LIBRARY_LEVELS = dict.fromkeys(
         "alembic",
         "asyncio",
         "dbos",
+        "highdicom",
         "httpx",
         "PIL",
         "pydicom",

@@ -1,14 +1,15 @@
 """One frozen `Settings`, read once from a TOML file and the environment, and passed on.
 
 An environment variable ``SECONDREAD__SECTION__KEY`` overrides ``key`` in ``[section]`` of the
-file. Nothing else in the package reads the environment. Unknown keys are errors, so that a
-misspelt one is noticed.
+file. A relative path, wherever it is given, is taken from the folder of the file, or without one
+from the present folder. Nothing else in the package reads the environment. Unknown keys are
+errors, so that a misspelt one is noticed.
 """
 
 import hashlib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_network
@@ -31,6 +32,7 @@ from pydantic import field_validator as _field_validator
 from pydantic import model_validator as _model_validator
 
 from secondread.errors import SettingsError
+from secondread.settings_faults import Location, describe_location, list_faults
 
 AeTitle = Annotated[
     str,
@@ -52,6 +54,29 @@ ShortName = Annotated[
     str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9_-]*$")
 ]
 """A short name of ours, used in URLs, metrics and file names: lower case, digits, - and _."""
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    base = (info.context or {}).get("base")
+    return path if base is None else Path(base) / path.expanduser()
+
+
+RelativePath = Annotated[Path, AfterValidator(_resolve)]
+"""A path; a relative one is taken from the folder of the settings file, as everywhere in it."""
+
+
+def _resolve_database(url: str, info: ValidationInfo) -> str:
+    base = (info.context or {}).get("base")
+    file = url.removeprefix(_SQLITE)
+    if base is None or file == url or not file or file.startswith((":memory:", "file:")):
+        return url
+    return f"{_SQLITE}{Path(base) / file}"
+
+
+_SQLITE = "sqlite:///"
+
+DatabaseUrl = Annotated[str, AfterValidator(_resolve_database)]
+"""An SQLAlchemy URL; the file of a SQLite database is a path like any other."""
 
 
 class _Section(BaseModel):
@@ -79,7 +104,7 @@ class NodeSettings(_Section):
 
     data_dir: Path = Path("secondread-data")
     """Folder of the archive, the outbox, the spool and, with SQLite, the databases. A relative
-    path is taken from the folder of the settings file."""
+    path, as of all files in the settings, is taken from the folder of the settings file."""
     ae_title: AeTitle = "SECONDREAD"
     """The AE title that peers call, and that the node calls with."""
     institution: str = ""
@@ -100,21 +125,16 @@ class NodeSettings(_Section):
 class DatabaseSettings(_Section):
     """`[database]`: where the tracker lives."""
 
-    url: str = ""
+    url: DatabaseUrl = ""
     """SQLAlchemy URL. Empty: SQLite in the data folder. PostgreSQL:
     ``postgresql+psycopg://user:password@host/name``."""
-    engine_url: str = ""
+    engine_url: DatabaseUrl = ""
     """URL of the durable engine's own tables. Empty: beside the tracker (a second SQLite file,
     or the same PostgreSQL database in a schema of its own)."""
 
 
-def _resolve(path: Path, info: ValidationInfo) -> Path:
-    base = (info.context or {}).get("base", Path())
-    return Path(base) / path.expanduser()
-
-
-CertificateFile = Annotated[Path, AfterValidator(_resolve)]
-"""A PEM file. A relative path is taken from the folder of the settings file."""
+CertificateFile = RelativePath
+"""A PEM file."""
 
 
 class TlsSettings(_Section):
@@ -325,9 +345,9 @@ class ArrivalsSettings(_Section):
 class DetectSettings(_Section):
     """`[detect]`: the detector and the child process it runs in."""
 
-    manifest: Path | None = None
+    manifest: RelativePath | None = None
     """Manifest of the model; None takes the one that came with the package."""
-    site_calibration: Path | None = None
+    site_calibration: RelativePath | None = None
     """File that `secondread calibrate` made from exams of this site; None: the manifest's own
     operating points."""
     threads: int = Field(default=1, ge=1, le=64)
@@ -693,23 +713,22 @@ class Settings(_Section):
     destinations: tuple[DestinationSettings, ...] = ()
 
     @_model_validator(mode="after")
-    def _names_are_unique(self) -> "Settings":
+    def _names_fit_together(self) -> "Settings":
+        faults = []
+        sources = [source.name for source in self.priors.sources]
         for key, names in (
             ("peers.ae_title", [peer.ae_title for peer in self.peers]),
             ("destinations.name", [destination.name for destination in self.destinations]),
-            ("priors.sources.name", [source.name for source in self.priors.sources]),
+            ("priors.sources.name", sources),
         ):
             duplicates = sorted({name for name in names if names.count(name) > 1})
             if duplicates:
-                raise ValueError(f"{key} is given more than once: {', '.join(duplicates)}")
-        return self
-
-    @_model_validator(mode="after")
-    def _compared_sources_are_there(self) -> "Settings":
-        known = {source.name for source in self.priors.sources}
-        unknown = sorted(set(self.arrivals.sources) - known)
+                faults.append(f"{key} is given more than once: {', '.join(duplicates)}")
+        unknown = sorted(set(self.arrivals.sources) - set(sources))
         if unknown:
-            raise ValueError(f"arrivals.sources: no priors.sources of that name: {unknown}")
+            faults.append(f"arrivals.sources: no priors.sources is called {', '.join(unknown)}")
+        if faults:
+            raise ValueError("\n".join(faults))
         return self
 
     @property
@@ -794,35 +813,47 @@ def load_settings(
             raise SettingsError(f"settings file {path}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"settings file {path} is not valid TOML: {error}") from error
-    _merge_environment(values, os.environ if environment is None else environment)
+    variables, faults = _merge_environment(
+        values, os.environ if environment is None else environment
+    )
     base = path.resolve().parent if path is not None else Path.cwd()
+    context = {"base": base}
     try:
-        settings = Settings.model_validate(values, context={"base": base})
+        settings = Settings.model_validate(values, context=context)
     except ValidationError as error:
-        raise SettingsError(_explain(error, path)) from error
+        for location, rule in list_faults(Settings, values, context):
+            where = variables.get(location) or describe_location(location, values)
+            faults += [f"{where}: {rule}"] if where else rule.splitlines()
+        raise SettingsError(_join_faults(faults, path)) from error
+    if faults:
+        raise SettingsError(_join_faults(faults, path))
     data_dir = (base / settings.node.data_dir.expanduser()).resolve()
     return settings.model_copy(
         update={"node": settings.node.model_copy(update={"data_dir": data_dir})}
     )
 
 
-def _merge_environment(values: dict[str, Any], environment: Mapping[str, str]) -> None:
-    for variable, text in environment.items():
+def _merge_environment(
+    values: dict[str, Any], environment: Mapping[str, str]
+) -> tuple[dict[Location, str], list[str]]:
+    """Put the variables into a document; return each one's name by its place, and what is wrong."""
+    variables, faults = dict[Location, str](), list[str]()
+    for variable, text in sorted(environment.items()):
         if not variable.startswith(ENVIRONMENT_PREFIX):
             continue
         parts = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-        if len(parts) != 2 or not all(parts):
-            raise SettingsError(f"{variable}: expected {ENVIRONMENT_PREFIX}SECTION__KEY")
-        section = values.setdefault(parts[0], {})
-        if not isinstance(section, dict):
-            raise SettingsError(f"{variable}: [[{parts[0]}]] is a list; set it in the file")
-        section[parts[1]] = text
+        section = values.setdefault(parts[0], {}) if len(parts) == 2 and all(parts) else None
+        if section is None:
+            faults.append(f"{variable}: expected {ENVIRONMENT_PREFIX}SECTION__KEY")
+        elif isinstance(section, dict):
+            section[parts[1]] = text
+            variables[parts[0], parts[1]] = f"environment variable {variable}"
+        else:
+            faults.append(f"{variable}: [[{parts[0]}]] is a list; set it in the file")
+    return variables, faults
 
 
-def _explain(error: ValidationError, path: Path | None) -> str:
+def _join_faults(faults: Sequence[str], path: Path | None) -> str:
     where = "settings" if path is None else f"settings file {path}"
-    lines = [
-        f"  {'.'.join(str(part) for part in fault['loc']) or '(whole file)'}: {fault['msg']}"
-        for fault in error.errors(include_url=False)
-    ]
-    return f"{where}: {len(lines)} fault(s)\n" + "\n".join(lines)
+    number = f"{len(faults)} faults" if len(faults) > 1 else "1 fault"
+    return "\n  ".join([f"{where}: {number}", *faults])

@@ -1,4 +1,5 @@
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +17,11 @@ from secondread.app.node_check import check_node
 from secondread.certificates import find_earliest_expiry
 from secondread.cli.commands import app
 from secondread.detect.manifest import load_manifest
-from secondread.settings import load_settings
+from secondread.send.find import check_query_support
+from secondread.send.outbox import PeerCheck
+from secondread.send.retrieve import check_move_destination
+from secondread.settings import PriorSourceSettings, load_settings
+from tests.peers.prior_peer import PriorPeer, serving
 from tests.unit.accept.fakes import running_node
 from tests.unit.detect.overlays import overlay
 from tests.worlds.certificates import Authority, make_self_signed
@@ -49,6 +54,32 @@ def test_a_destination_that_does_not_answer_fails_with_its_name(tmp_path: Path) 
     assert status == 1
     assert "FAILED" in printed
     assert "destination pacs" in printed
+
+
+@pytest.mark.parametrize(
+    ("setting", "failed", "words"),
+    [
+        ('[database]\nurl = "postgresql+psycopg://me@/x?host=/nowhere"\n', 2, "does not run, or"),
+        ('[node]\ndata_dir = "secondread.toml"\n', 4, "is a file, and has to be a folder"),
+    ],
+)
+def test_what_cannot_be_opened_fails_and_the_rest_is_checked_all_the_same(
+    tmp_path: Path, setting: str, failed: int, words: str
+) -> None:
+    status, printed = check(tmp_path, setting)
+
+    assert status == 1
+    assert printed.count("FAILED") == failed, printed
+    assert words in " ".join(printed.split())
+    assert "operations page" in printed
+
+
+def test_a_program_reads_the_checks_as_json(tmp_path: Path) -> None:
+    (tmp_path / "secondread.toml").write_text("[receive]\nhost = '127.0.0.1'\nport = 1\n")
+    arguments = ["check", "--json", "--settings", str(tmp_path / "secondread.toml")]
+    checks = json.loads(CliRunner().invoke(app, arguments).stdout)["checks"]
+    assert {row["result"] for row in checks} == {"ok", "note"}
+    assert {"what": "durable engine's database", "result": "ok", "answer": "answers"} in checks
 
 
 @contextmanager
@@ -100,6 +131,25 @@ def test_an_archive_for_priors_is_called_and_named(tmp_path: Path) -> None:
 
     assert status == 1
     assert "archive old" in printed
+
+
+@pytest.mark.parametrize(
+    ("peer", "ask", "words"),
+    [
+        (PriorPeer(), check_move_destination, "does not know NODE: enter it there"),
+        (PriorPeer(destination=("127.0.0.1", 1)), check_move_destination, "NODE as destination"),
+        (PriorPeer(), check_query_support, "answers Study Root queries"),
+        (PriorPeer(find_status=0xA700), check_query_support, "it may have to know NODE"),
+    ],
+)
+def test_an_archive_is_asked_whether_it_knows_this_node(
+    peer: PriorPeer, ask: Callable[[PriorSourceSettings, str], PeerCheck], words: str
+) -> None:
+    with serving(peer):
+        source = PriorSourceSettings(name="old", ae_title="A", host="127.0.0.1", port=peer.port)
+        answer = ask(source, "NODE")
+    assert words in answer.detail
+    assert answer.ok == ("know NODE" not in answer.detail)
 
 
 def test_settings_that_would_only_show_when_serving_fail_here_already(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from secondread.app.serve import Supervisor
+from secondread.errors import SettingsError
 
 
 @pytest.fixture
@@ -126,3 +127,11 @@ def state_of(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:
         return "Z"
+
+
+def test_a_process_that_its_settings_keep_from_starting_is_not_started_in_a_loop(
+    program: Path,
+) -> None:
+    (program.parent / "secondread" / "__main__.py").write_text("import sys; sys.exit(2)")
+    with pytest.raises(SettingsError, match="a cannot start"):
+        Supervisor({"a": ["x"]}, {}).supervise(threading.Event())

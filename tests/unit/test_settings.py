@@ -105,15 +105,27 @@ def test_a_relative_data_folder_lies_beside_the_file(tmp_path: Path) -> None:
     [
         ("[receive]\nprot = 104\n", "receive.prot"),
         ("[receive]\nport = 70000\n", "receive.port"),
-        ('[[peers]]\nae_title = "THIS TITLE IS TOO LONG"\n', "peers.0.ae_title"),
+        (
+            '[[peers]]\nae_title = "THIS TITLE IS TOO LONG"\n',
+            "peers, entry 1 (THIS TITLE IS TOO LONG): ae_title: has to be at most 16 characters",
+        ),
         ('[[peers]]\nae_title = "A"\n[[peers]]\nae_title = "A"\n', "more than once: A"),
         ("[receive\n", "not valid TOML"),
         ('[[peers]]\nae_title = "A"\naddresses = ["10.0.0.999"]\n', "10.0.0.999"),
         ("[priors]\nwait_seconds = -1\n", "priors.wait_seconds"),
         ("[priors]\nminimum_age_days = 400\nmaximum_age_days = 300\n", "maximum_age_days"),
-        ('[[priors.sources]]\nname = "pacs"\n', "priors.sources.0.host"),
+        (
+            '[[priors.sources]]\nname = "pacs"\n',
+            "priors.sources, entry 1 (pacs): host: is not given, and has no default",
+        ),
         (2 * _SOURCE, "more than once: pacs"),
         ('[node]\ntime_zone = "Europe/Atlantis"\n', "node.time_zone"),
+        ("[assemble]\nsettle_second = 2\n", "did you mean `settle_seconds`?"),
+        ("[receive]\nsettle_seconds = 2\n", "it belongs into [assemble]"),
+        ("[recieve]\nport = 2\n", "unknown section: did you mean `receive`?"),
+        ('[receive]\nport = "x"\n', "receive.port: has to be a whole number, not 'x'"),
+        ('[peers]\nae_title = "A"\n', "is a list of tables: [[peers]]"),
+        ('[log]\nlevel = "loud"\n', "'info', 'warning' or 'error', not 'loud'"),
     ],
 )
 def test_a_fault_is_named_with_file_and_key(tmp_path: Path, text: str, named: str) -> None:
@@ -124,6 +136,60 @@ def test_a_fault_is_named_with_file_and_key(tmp_path: Path, text: str, named: st
 
     assert named in str(error.value)
     assert str(path) in str(error.value)
+
+
+def test_all_faults_are_named_at_once_those_between_keys_as_well(tmp_path: Path) -> None:
+    text = (
+        "[priors]\ncount = 9\nminimum_age_days = 400\nmaximum_age_days = 300\n"
+        '[arrivals]\nhour = "x"\nsources = ["pacs"]\n[[peers]]\nae_title = ""\n'
+        '[[destinations]]\nname = "a"\nae_title = "A"\nhost = "h"\nport = 1\n'
+        '[[destinations]]\nname = "a"\nae_title = "B"\nhost = "h"\nport = 2\n'
+    )
+    with pytest.raises(SettingsError) as error:
+        load_settings(write(tmp_path, text), {"SECONDREAD__WEB__PORT": "y", "SECONDREAD__X": "1"})
+    message = str(error.value)
+    assert ": 8 faults\n" in message, message
+    for words in (
+        "SECONDREAD__X: expected",
+        "environment variable SECONDREAD__WEB__PORT: has to be a whole number",
+        "arrivals.hour",
+        "peers, entry 1: ae_title",
+        "priors.count",
+        "maximum_age_days must be more",
+        "destinations.name is given more than once: a",
+        "no priors.sources is called pacs",
+    ):
+        assert words in message, message
+
+
+def test_a_secret_is_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings(write(tmp_path, "[database]\nurl = 12345\n"), {})
+    assert "12345" not in str(error.value)
+
+
+@pytest.mark.parametrize("in_environment", [True, False])
+def test_every_relative_path_is_taken_from_the_folder_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_environment: bool
+) -> None:
+    monkeypatch.chdir("/")
+    values = {
+        ("node", "data_dir"): "data",
+        ("detect", "manifest"): "m/manifest.toml",
+        ("detect", "site_calibration"): "site.toml",
+        ("database", "url"): "sqlite:///t.sqlite",
+        ("database", "engine_url"): "sqlite:////var/e.sqlite",
+    }
+    lines = [f'{section}.{key} = "{value}"\n' for (section, key), value in values.items()]
+    variables = {f"SECONDREAD__{s}__{k}".upper(): value for (s, k), value in values.items()}
+    text, environment = ("", variables) if in_environment else ("".join(lines), {})
+    settings = load_settings(write(tmp_path, text), environment)
+
+    assert settings.node.data_dir == tmp_path / "data"
+    assert settings.detect.manifest == tmp_path / "m" / "manifest.toml"
+    assert settings.detect.site_calibration == tmp_path / "site.toml"
+    assert settings.tracker_url == f"sqlite:///{tmp_path}/t.sqlite"
+    assert settings.engine_url == "sqlite:////var/e.sqlite"
 
 
 def test_a_misspelt_variable_is_an_error(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ from secondread.accept.sop_classes import find_use
 from secondread.accept.spool_file import SpoolFile
 from secondread.accept.store_requests import read_store_request
 from secondread.clock import Clock, utc_now
-from secondread.errors import TransientError
+from secondread.errors import TransientError, explain_port
 from secondread.reasons import Reason
 from secondread.settings import Settings
 from secondread.tls import open_server_context
@@ -123,10 +123,9 @@ class Receiver:
 
         Raises
         ------
-        OSError
-            The port cannot be listened on.
         SettingsError
-            There may be more associations than file descriptors.
+            The port cannot be listened on, or there may be more associations than file
+            descriptors.
         """
         receive = self._settings.receive
         provide_descriptors(receive.maximum_associations + WAITING_CONNECTIONS)
@@ -135,7 +134,11 @@ class Receiver:
         except TransientError as error:
             _log.warning("ledger_not_reached", error=str(error))
         self._process.enter_context(configure_process())
-        self._server = ReceiveServer((receive.host, receive.port), self._wire(), self.tls)
+        try:
+            self._server = ReceiveServer((receive.host, receive.port), self._wire(), self.tls)
+        except OSError as error:
+            where = f"receive.port {receive.port}", f"receive.host {receive.host}"
+            raise explain_port(*where, error) from error
         # No other process of this machine listens there, so nobody is at work on these files.
         self._spool_prefix = f"receive-{socket.gethostname()}-{self._server.port}-"
         self._intake.archive.clear_spool(self._spool_prefix)

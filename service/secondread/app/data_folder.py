@@ -58,8 +58,13 @@ def prepare_data_folder(settings: Settings) -> list[OpenToOthers]:
     folder = settings.node.data_dir
     try:
         folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        in_the_way = next(path for path in (folder, *folder.parents) if path.exists())
+        raise SettingsError(
+            f"node.data_dir {folder}: {in_the_way} is a file, and has to be a folder"
+        ) from error
     except OSError as error:
-        raise SettingsError(f"node.data_dir {folder}: {error.strerror}") from error
+        raise SettingsError(f"node.data_dir {folder} cannot be made: {error.strerror}") from error
     targets = [(folder, _FOLDER_MODE), *((path, _FILE_MODE) for path in _list_databases(settings))]
     found = [wide for path, mode in targets if (wide := _tighten(path, mode)) is not None]
     for wide in found:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from secondread.accept.admission import Admission
 from secondread.accept.application_entity import WAITING_CONNECTIONS
+from secondread.accept.archive import Archive
 from secondread.accept.descriptors import provide_descriptors
 from secondread.app.certificate_watch import describe_expiry, list_called
 from secondread.app.data_folder import prepare_data_folder
 from secondread.app.node import check_engine_database, open_node
 from secondread.app.point_costs import describe_costs
 from secondread.app.reader import check_gate_names, open_reader
-from secondread.app.sign_in import get_base_url, get_token_file
+from secondread.app.sign_in import TOKEN_FILE, get_base_url
 from secondread.certificates import (
     CertificateUse,
     find_earliest_expiry,
@@ -22,14 +23,14 @@ from secondread.certificates import (
 from secondread.clock import utc_now
 from secondread.detect.detector import Detector
 from secondread.detect.manifest import load_manifest
-from secondread.errors import SecondreadError, SettingsError
+from secondread.errors import SecondreadError, SettingsError, StorageFullError
 from secondread.report.sr.header import RESULT_SERIES, RESULT_SYNTAX
 from secondread.report.sr.wording import describe_operating_point
 from secondread.send.commitment_request import check_commitment_support
 from secondread.send.find import check_query_support
 from secondread.send.outbox import AnswerKind, PeerAddress, PeerCheck
 from secondread.send.proof import build_query_address
-from secondread.send.retrieve import check_retrieve_support
+from secondread.send.retrieve import check_move_destination, check_retrieve_support
 from secondread.send.scu import check_storage_support, send_echo
 from secondread.settings import (
     CallTlsSettings,
@@ -63,7 +64,7 @@ def check_node(settings: Settings) -> list[CheckResult]:
         *_list_costs(settings),
         _run_check("receiver's settings", lambda: _check_receiver_settings(settings)),
         _run_check("durable engine's database", lambda: _check_engine(settings)),
-        _check_disk(settings),
+        _run_check("disk", lambda: _check_disk(settings)),
         *_check_certificates(settings),
     ]
     for destination in settings.destinations:
@@ -80,6 +81,9 @@ def _run_check(subject: str, check: Callable[[], str]) -> CheckResult:
         return CheckResult(subject, is_good=True, message=check())
     except SecondreadError as error:
         return CheckResult(subject, is_good=False, message=str(error))
+    except OSError as error:
+        text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+        return CheckResult(subject, is_good=False, message=text)
 
 
 def _check_privacy(settings: Settings) -> Iterator[CheckResult]:
@@ -134,11 +138,14 @@ def _check_engine(settings: Settings) -> str:
     return "answers"
 
 
-def _check_disk(settings: Settings) -> CheckResult:
-    free = open_node(settings).archive.measure_free_bytes()
-    needed = settings.receive.minimum_free_bytes
+def _check_disk(settings: Settings) -> str:
+    archive = Archive(settings.node.data_dir)
+    archive.create()
+    free, needed = archive.measure_free_bytes(), settings.receive.minimum_free_bytes
     text = f"{free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB is the minimum"
-    return CheckResult("disk", free > needed, text)
+    if free <= needed:
+        raise StorageFullError(f"{text} (receive.minimum_free_bytes)")
+    return text
 
 
 def _check_certificates(settings: Settings) -> Iterator[CheckResult]:
@@ -190,7 +197,8 @@ def _check_destination(
     match destination.proof:
         case Proof.COMMITMENT:
             answer = check_commitment_support(destination, title)
-            yield CheckResult(subject, answer.ok, answer.detail)
+            words = f"; it has to know {title} with host and port of this node, to report there"
+            yield CheckResult(subject, answer.ok, answer.detail + (words if answer.ok else ""))
         case Proof.QUERY:
             answer = check_query_support(build_query_address(destination), title)
             yield CheckResult(subject, answer.ok, answer.detail)
@@ -220,13 +228,14 @@ def _check_source(settings: Settings, source: PriorSourceSettings) -> Iterator[C
     yield CheckResult(f"{subject}, query", query.ok, query.detail)
     retrieval = check_retrieve_support(source, title)
     yield CheckResult(f"{subject}, retrieval", retrieval.ok, retrieval.detail)
+    if retrieval.ok and source.retrieve is RetrieveMethod.MOVE:
+        move = check_move_destination(source, title)
+        yield CheckResult(f"{subject}, C-MOVE", move.ok, move.detail)
     if source.retrieve is RetrieveMethod.MOVE:
         is_known = settings.find_peer(source.ae_title) is not None
         if not is_known and settings.receive.unknown_peers == "refuse":
             text = f"calls this node to deliver: add [[peers]] with ae_title {source.ae_title}"
             yield CheckResult(f"{subject}, peers", is_good=False, message=text)
-        text = f"has to know {title} with the host and port of this node; only a move shows it"
-        yield CheckResult(f"{subject}, C-MOVE", is_good=None, message=text)
 
 
 def _check_own_receiver(settings: Settings) -> CheckResult:
@@ -268,7 +277,7 @@ def _check_web(settings: Settings) -> CheckResult:
     warning = describe_exposure(settings.web)
     if warning is not None:
         return CheckResult(subject, is_good=None, message=warning)
-    file = get_token_file(open_node(settings))
+    file = settings.node.data_dir / TOKEN_FILE
     where = f"the first token is in {file}; " if file.is_file() else ""
     text = f"{where}`secondread web login` prints a link that signs in once"
     return CheckResult(subject, is_good=None, message=text)

@@ -16,7 +16,12 @@ from secondread import log
 from secondread.app.data_folder import prepare_data_folder
 from secondread.app.signals import make_child_setup, make_stop_event
 from secondread.counter_files import VARIABLE, open_counter_folder
-from secondread.errors import DatabaseDamagedError, SettingsError, TransientError
+from secondread.errors import (
+    WRONG_INPUT_STATUS,
+    DatabaseDamagedError,
+    SettingsError,
+    TransientError,
+)
 from secondread.settings import Settings
 
 _log = log.get_logger(__name__)
@@ -38,6 +43,7 @@ class _Member:
     started: float = 0.0
     due: float = 0.0
     pause: float = field(default=SHORTEST_PAUSE_SECONDS)
+    was_steady: bool = False
 
 
 class Supervisor:
@@ -58,7 +64,14 @@ class Supervisor:
         self._environment = {**os.environ, **environment}
 
     def supervise(self, stop: threading.Event) -> None:
-        """Keep all processes running until `stop` is set, then stop them."""
+        """Keep all processes running until `stop` is set, then stop them.
+
+        Raises
+        ------
+        SettingsError
+            A process that never ran for long ended because of what it was given: trying again would
+            not help.
+        """
         try:
             while not stop.is_set():
                 for member in self._members:
@@ -73,6 +86,11 @@ class Supervisor:
             if status is None:
                 return
             lifetime = now - member.started
+            member.was_steady |= lifetime > STEADY_SECONDS
+            if status == WRONG_INPUT_STATUS and not member.was_steady:
+                # One that has run goes on being tried: the port that is taken may become free, and
+                # the others do their work meanwhile.
+                raise SettingsError(f"{member.name} cannot start; what is wrong stands above")
             member.pause = (
                 SHORTEST_PAUSE_SECONDS
                 if lifetime > STEADY_SECONDS

@@ -11,7 +11,7 @@ from secondread import log
 from secondread.app.node import Node
 from secondread.app.web_protocol import ConnectionLimits, LimitedConfig, LimitedServer
 from secondread.clock import utc_now
-from secondread.errors import SettingsError
+from secondread.errors import explain_port
 from secondread.settings import WebSettings
 from secondread.watch.callers import Callers
 from secondread.watch.gauges import NodeGauges, make_metrics_route
@@ -36,6 +36,7 @@ class WebServer:
 
     def __init__(self, application: Starlette, web: WebSettings, port: int | None = None) -> None:
         self._host, self._port = web.host, web.port if port is None else port
+        self._port_setting = "web.port" if port is None else "--probe-port"
         limits = ConnectionLimits(web.maximum_connections, web.request_seconds)
         self._server = LimitedServer(LimitedConfig(application, self._host, self._port, limits))
         self._thread: threading.Thread | None = None
@@ -51,7 +52,7 @@ class WebServer:
         # uvicorn takes the signals over when it runs in the main thread; ours decide there.
         self._thread = threading.Thread(
             target=self._server.run,
-            args=([_listen(self._host, self._port)],),
+            args=([self._listen()],),
             name="web",
             daemon=True,
         )
@@ -66,18 +67,18 @@ class WebServer:
             self._thread.join(5.0)
         _log.info("web_stopped")
 
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            return socket.create_server((self._host, self._port), family=family)
+        except OSError as error:
+            where = f"{self._port_setting} {self._port}", f"web.host {self._host}"
+            raise explain_port(*where, error) from error
+
     @property
     def is_alive(self) -> bool:
         """Whether it runs."""
         return self._thread is not None and self._thread.is_alive()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise SettingsError(f"web: {host}, port {port}: {error.strerror}") from error
 
 
 def serve_probes(

@@ -3,12 +3,16 @@
 import gc
 import sys
 import warnings
+from typing import NoReturn
 
 from secondread import counter_files, guard
-from secondread.errors import SecondreadError
-
-UNEXPECTED_STATUS = 70
-"""Exit status after an error that nobody expected (EX_SOFTWARE of sysexits.h)."""
+from secondread.errors import (
+    UNAVAILABLE_STATUS,
+    UNEXPECTED_STATUS,
+    WRONG_INPUT_STATUS,
+    SecondreadError,
+    TransientError,
+)
 
 
 def main() -> None:
@@ -26,10 +30,16 @@ def main() -> None:
 
     try:
         app()
+    except TransientError as error:
+        _end(error, UNAVAILABLE_STATUS)
     # An OSError is, for example, a folder that cannot be written to; the error itself names it.
     except (SecondreadError, OSError) as error:
-        sys.stderr.write(f"secondread: {error}\n")
-        sys.exit(2)
+        _end(error, WRONG_INPUT_STATUS)
     except Exception as error:  # noqa: BLE001  (its text and its traceback could quote a header)
         guard.report_failure(error)
         sys.exit(UNEXPECTED_STATUS)
+
+
+def _end(error: Exception, status: int) -> NoReturn:
+    sys.stderr.write(f"secondread: {error}\n")
+    sys.exit(status)

@@ -8,10 +8,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from secondread.cli.options import (
+    AsJson,
     Parent,
     ProbePort,
     SettingsFile,
     find_settings_file,
+    print_json,
     read_settings,
 )
 
@@ -20,7 +22,7 @@ def serve(settings: SettingsFile = None) -> None:
     """Run the whole node: receiver, workers and operations page, restarted when they die."""
     from secondread.app.serve import serve_node
 
-    serve_node(read_settings(settings, "serve"), find_settings_file(settings))
+    serve_node(read_settings(settings, "serve", is_service=True), find_settings_file(settings))
 
 
 def receive(
@@ -29,7 +31,7 @@ def receive(
     """Run the receiver alone: the C-STORE and C-ECHO SCP."""
     from secondread.app.receive import run_receiver
 
-    run_receiver(read_settings(settings, "receive"), parent, probe_port)
+    run_receiver(read_settings(settings, "receive", is_service=True), parent, probe_port)
 
 
 def work(
@@ -43,21 +45,30 @@ def work(
     """Run one worker: reads studies that are due, and delivers results."""
     from secondread.app.work import run_worker
 
-    run_worker(read_settings(settings, name), name, parent, probe_port)
+    run_worker(read_settings(settings, name, is_service=True), name, parent, probe_port)
 
 
 _MARKS = {True: "[green]ok[/]", False: "[red]FAILED[/]", None: "note"}
 
 
-def check(settings: SettingsFile = None) -> None:
+_WORDS = {True: "ok", False: "failed", None: "note"}
+
+
+def check(as_json: AsJson = False, settings: SettingsFile = None) -> None:
     """Check settings, model, database, disk and every destination; exit 1 on a fault."""
     from secondread.app.node_check import check_node
 
     answers = check_node(read_settings(settings, "check"))
-    table = Table("", "what", "answer", box=None)
-    for answer in answers:
-        table.add_row(_MARKS[answer.is_good], escape(answer.subject), escape(answer.message))
-    Console().print(table)
+    if as_json:
+        rows = [
+            {"what": a.subject, "result": _WORDS[a.is_good], "answer": a.message} for a in answers
+        ]
+        print_json({"checks": rows})
+    else:
+        table = Table("", "what", "answer", box=None)
+        for answer in answers:
+            table.add_row(_MARKS[answer.is_good], escape(answer.subject), escape(answer.message))
+        Console().print(table)
     if any(answer.is_good is False for answer in answers):
         raise typer.Exit(1)
 

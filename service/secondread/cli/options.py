@@ -1,6 +1,8 @@
 """Options that several commands share, and the settings they lead to."""
 
+import json
 import os
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +47,10 @@ OtherManifest = Annotated[
     Path | None, typer.Option(help="Manifest of another model.", show_default=False)
 ]
 
+AsJson = Annotated[
+    bool, typer.Option("--json", help="As JSON, for programs: no key of it changes its meaning.")
+]
+
 DEFAULT_FILE = Path("secondread.toml")
 
 
@@ -55,9 +61,23 @@ def find_settings_file(given: Path | None) -> Path | None:
     return DEFAULT_FILE.resolve() if DEFAULT_FILE.is_file() else None
 
 
-def read_settings(given: Path | None, process: str) -> Settings:
-    """Load the settings, and set the logging up by them; what the process writes is private."""
+def print_json(document: object) -> None:
+    """Print a document for programs; dates as ISO 8601, times in UTC."""
+    typer.echo(json.dumps(document, indent=2, default=_encode))
+
+
+def _encode(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def read_settings(given: Path | None, process: str, *, is_service: bool = False) -> Settings:
+    """Load the settings, and set the logging up by them; what the process writes is private.
+
+    What a command does, it prints: it logs warnings and errors alone, unlike a service, which runs
+    until it is stopped.
+    """
     guard.keep_files_private()
     settings = load_settings(find_settings_file(given), os.environ)
-    log.configure_logging(process, settings.log.level)
+    level = settings.log.level if is_service or settings.log.level != "info" else "warning"
+    log.configure_logging(process, level)
     return settings

@@ -31,7 +31,7 @@ def serve_pages(
         return
     from secondread.app.web import run_web_server
 
-    run_web_server(read_settings(settings, "web"), parent)
+    run_web_server(read_settings(settings, "web", is_service=True), parent)
 
 
 @app.command()

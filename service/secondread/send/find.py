@@ -1,6 +1,7 @@
 """C-FIND as SCU: whether a destination shows what it stored (PS3.4 C, Study Root)."""
 
 import time
+import uuid
 from collections.abc import Sequence
 
 from pydicom.dataset import Dataset
@@ -9,7 +10,7 @@ from pynetdicom.dsutils import encode
 from pynetdicom.presentation import build_context
 
 from secondread.element_values import decode_values
-from secondread.send.association import Call, check_support, open_association
+from secondread.send.association import Call, open_association
 from secondread.send.call_error import CallError
 from secondread.send.outbox import AnswerKind, AwaitedInstance, Callee, Cancelled, PeerCheck
 
@@ -73,11 +74,31 @@ def find_instances(
 def check_query_support(
     callee: Callee, calling_ae_title: str, remedy: str = "choose another proof, or query_ae_title"
 ) -> PeerCheck:
-    """Ask a peer whether it accepts Study Root queries, without a query.
+    """Ask a peer whether it answers Study Root queries of this node, by one that nothing matches.
 
-    `remedy` is what a person does where it does not.
+    Many accept the association of anybody, and answer only those that they know. `remedy` is what a
+    person does where it does not accept queries at all.
     """
-    return check_support(callee, calling_ae_title, FIND_CONTEXT, "Study Root queries", remedy)
+    nothing = make_identifier("STUDY", StudyInstanceUID=make_unknown_uid())
+    try:
+        with open_association(callee, calling_ae_title, [FIND_CONTEXT]) as call:
+            collect_matches(call, nothing, _MOST_MATCHES, callee.timeout_seconds)
+    except CallError as error:
+        match error.kind:
+            case AnswerKind.CONTEXT_REFUSED:
+                detail = f"does not accept Study Root queries: {remedy}"
+            case AnswerKind.STATUS | AnswerKind.BROKEN:
+                words = f"it may have to know {calling_ae_title}, and allow it to query"
+                detail = f"{error.detail}: {words}"
+            case _:
+                detail = error.detail
+        return PeerCheck(ok=False, kind=error.kind, detail=detail)
+    return PeerCheck(ok=True, kind=None, detail="answers Study Root queries")
+
+
+def make_unknown_uid() -> str:
+    """Return a UID that nothing bears."""
+    return f"2.25.{uuid.uuid4().int}"
 
 
 def collect_matches(call: Call, identifier: Dataset, most: int, seconds: float) -> list[Dataset]:

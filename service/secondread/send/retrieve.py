@@ -16,7 +16,7 @@ from secondread.accept.sop_classes import SOP_CLASSES, InstanceUse, list_transfe
 from secondread.accept.store_requests import RetrievalReceiver, StoreHandler
 from secondread.send.association import Call, check_support, open_association
 from secondread.send.call_error import CallError
-from secondread.send.find import make_identifier
+from secondread.send.find import make_identifier, make_unknown_uid
 from secondread.send.outbox import AnswerKind, Cancelled, PeerCheck
 from secondread.settings import PriorSourceSettings, RetrieveMethod
 
@@ -29,6 +29,9 @@ RETRIEVE_MODELS = {
 _PENDING = frozenset({0xFF00, 0xFF01})
 _SOME_FAILED = 0xB000
 """Sub-operations complete, one or more failures or warnings (PS3.4 tables C.4-2 and C.4-3)."""
+
+_DESTINATION_UNKNOWN = 0xA801
+"""Move destination unknown (PS3.4 C.4.2.1.5)."""
 
 _BUSY = frozenset({0xA701, 0xA702, 0xFE00})
 """Out of resources, and terminated: worth another try soon. Other failures are refusals."""
@@ -130,6 +133,34 @@ def check_retrieve_support(source: PriorSourceSettings, ae_title: str) -> PeerCh
     other = next(method.value for method in RetrieveMethod if method is not source.retrieve)
     remedy = f'allow it there, or try retrieve = "{other}"'
     return check_support(source, ae_title, context, f"C-{source.retrieve.value.upper()}", remedy)
+
+
+def check_move_destination(source: PriorSourceSettings, ae_title: str) -> PeerCheck:
+    """Ask an archive whether it knows this node as a destination, by a C-MOVE of nothing.
+
+    What is asked for is a study that nobody has. An archive that does not know the destination says
+    so; whatever else it answers, it had got beyond that.
+    """
+    nothing = make_identifier("STUDY", StudyInstanceUID=make_unknown_uid())
+    attempt = _Attempt(time.monotonic() + source.timeout_seconds)
+    model = RETRIEVE_MODELS[RetrieveMethod.MOVE]
+    try:
+        with open_association(source, ae_title, [_make_context(model)]) as call:
+            answer = _ask(
+                call,
+                nothing,
+                attempt,
+                lambda keys: call.association.send_c_move(keys, ae_title, model),
+            )
+    except CallError as error:
+        return PeerCheck(ok=False, kind=error.kind, detail=error.detail)
+    if answer.status == _DESTINATION_UNKNOWN:
+        words = f"does not know {ae_title}: enter it there with host and port of this node"
+        return PeerCheck(ok=False, kind=AnswerKind.STATUS, detail=words)
+    # Some answer a failure where they do not have the study, as Orthanc does: 0xC000.
+    knows = f"may know {ae_title}" if answer.is_refusal else f"knows {ae_title}"
+    words = f"{knows} as destination (answered 0x{answer.status:04X} for a study that nobody has)"
+    return PeerCheck(ok=True, kind=None, detail=f"{words}; only a real one shows host and port")
 
 
 class _Attempt:

@@ -41,6 +41,11 @@ from secondread.errors import (
     StorageFullError,
     TransientError,
 )
+from secondread.track.refused_connections import (
+    NOT_PERMITTED,
+    describe_lack_of_rights,
+    describe_refused_connection,
+)
 from secondread.track.tables import Base
 
 BUSY_SECONDS = 10
@@ -215,7 +220,10 @@ def translate_driver_errors() -> Iterator[None]:
     except PoolTimeoutError as error:
         raise TransientError("all database connections are in use") from error
     except DatabaseError as error:
-        if _find_code(error) not in _DAMAGED and not error.connection_invalidated:
+        code = _find_code(error)
+        if code == NOT_PERMITTED:
+            raise TransientError(describe_lack_of_rights(error)) from error
+        if code not in _DAMAGED and not error.connection_invalidated:
             raise
         raise _explain_outage(error) from error
     except DBAPIError as error:
@@ -260,8 +268,13 @@ def _explain_outage(error: DBAPIError) -> TransientError:
         return TransientError("the database is locked by another program")
     if code.startswith(_READ_ONLY):
         return StorageFullError("the database is on a disk that cannot be written to")
+    if code == "SQLITE_CANTOPEN":
+        return TransientError("the database's file cannot be opened: see its folder and its rights")
     if code.startswith("SQLITE_"):
         return TransientError(f"the database does not answer: {code}")
+    refusal = describe_refused_connection(error)
+    if refusal is not None:
+        return TransientError(refusal)
     return TransientError(f"the database does not answer: {_kind(error)}")
 
 
