@@ -122,7 +122,7 @@ def test_a_relative_data_folder_lies_beside_the_file(tmp_path: Path) -> None:
         ('[node]\ntime_zone = "Europe/Atlantis"\n', "node.time_zone"),
         ("[assemble]\nsettle_second = 2\n", "did you mean `settle_seconds`?"),
         ("[receive]\nsettle_seconds = 2\n", "it belongs into [assemble]"),
-        ("[recieve]\nport = 2\n", "unknown section: did you mean `receive`?"),
+        ("[receiver]\nport = 2\n", "unknown section: did you mean `receive`?"),
         ('[receive]\nport = "x"\n', "receive.port: has to be a whole number, not 'x'"),
         ('[peers]\nae_title = "A"\n', "is a list of tables: [[peers]]"),
         ('[log]\nlevel = "loud"\n', "'info', 'warning' or 'error', not 'loud'"),

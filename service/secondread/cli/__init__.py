@@ -10,6 +10,7 @@ from secondread.errors import (
     UNAVAILABLE_STATUS,
     UNEXPECTED_STATUS,
     WRONG_INPUT_STATUS,
+    DatabaseDamagedError,
     SecondreadError,
     TransientError,
 )
@@ -31,7 +32,8 @@ def main() -> None:
     try:
         app()
     except TransientError as error:
-        _end(error, UNAVAILABLE_STATUS)
+        is_for_a_person = isinstance(error, DatabaseDamagedError)
+        _end(error, WRONG_INPUT_STATUS if is_for_a_person else UNAVAILABLE_STATUS)
     # An OSError is, for example, a folder that cannot be written to; the error itself names it.
     except (SecondreadError, OSError) as error:
         _end(error, WRONG_INPUT_STATUS)

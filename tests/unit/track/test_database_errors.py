@@ -39,7 +39,7 @@ def test_an_error_of_the_database_quotes_no_value() -> None:
     ],
 )
 def test_why_postgresql_lets_nobody_in_is_said_in_words(message: str, words: str) -> None:
-    refused = OperationalError(None, None, psycopg.OperationalError(message))  # type: ignore[arg-type]
+    refused = OperationalError(None, None, psycopg.OperationalError(message))
     described = describe_refused_connection(refused)
     assert described is not None
     assert words in described
