@@ -64,7 +64,7 @@ def test_a_damaged_engine_database_is_told_from_the_trackers(file: Path) -> None
         serve_node(settings, None)
 
 
-@pytest.mark.parametrize("command", ["check", "studies list", "db upgrade", "serve", "work"])
+@pytest.mark.parametrize("command", ["studies list", "db upgrade", "serve", "work"])
 def test_every_command_refuses_the_database_of_a_newer_version(file: Path, command: str) -> None:
     with closing(sqlite3.connect(file)) as newer, newer:
         newer.execute("UPDATE alembic_version SET version_num = 'v9_001'")
@@ -74,6 +74,15 @@ def test_every_command_refuses_the_database_of_a_newer_version(file: Path, comma
     # Which ends the program with status 2.
     assert isinstance(result.exception, SettingsError)
     assert "a newer version of the program has upgraded it" in str(result.exception)
+
+
+def test_the_check_shows_the_database_of_a_newer_version_among_all_else(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as newer, newer:
+        newer.execute("UPDATE alembic_version SET version_num = 'v9_001'")
+    options = ["--settings", str(file.parent.parent / "secondread.toml")]
+    result = CliRunner().invoke(app, ["check", *options], env={"COLUMNS": "200"})
+    assert result.exit_code == 1
+    assert "a newer version of the program has upgraded it" in " ".join(result.output.split())
 
 
 def test_those_who_waited_for_a_locked_database_fail_with_the_first_one(
