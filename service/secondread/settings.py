@@ -401,7 +401,8 @@ class Role(StrEnum):
     LOOK = "look"
     """See the pages."""
     ACT = "act"
-    """Have studies read again, results sent again, alarms acknowledged."""
+    """Have studies read again and results sent again, pause a destination, dismiss what was looked
+    into, write treatments down, merge patients."""
     ADMIN = "admin"
     """Change what the node does: modes of destinations, for example."""
 

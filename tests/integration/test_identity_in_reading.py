@@ -13,7 +13,7 @@ from secondread.errors import InputError
 from secondread.findings.treatment import Procedure, Treatment
 from secondread.reasons import Outcome, Reason
 from secondread.settings import ObjectKind
-from secondread.workflow.treatment_records import encode_treatment
+from secondread.track.treatments import encode_treatment
 from tests.unit.followup import breasts
 from tests.unit.followup.breasts import Lie
 from tests.worlds.builders import header

@@ -62,7 +62,8 @@ def stranger(app: Starlette) -> Browser:
 def fill(route: Route | Mount) -> str:
     if isinstance(route, Mount):
         return f"{route.path}/watch.css"
-    values = {"study_uid": STUDY, "number": "1", "code": "x"}
+    words = {"name": "pacs", "treatment": "1"}
+    values = {"study_uid": STUDY, "number": "1", "code": "x", **words}
     return re.sub(r"\{(\w+)[^}]*\}", lambda found: values[found[1]], route.path)
 
 
@@ -495,7 +496,7 @@ def test_a_page_that_breaks_quotes_nothing(
     def fail(*_: object, **__: object) -> None:
         raise ValueError("SECRET^NAME")
 
-    monkeypatch.setattr(world.tracker.node_queries, "list_refusals", fail)
+    monkeypatch.setattr(world.tracker.dismissals, "list_refusals", fail)
     answer = Browser(make(world, tmp_path), let_in(world.tracker)).get("/refusals")
 
     said = answer.text + json.dumps(capsys.readouterr())

@@ -29,6 +29,7 @@ from secondread.settings import (
 )
 from secondread.track.access import KnownCaller
 from secondread.track.cad_reports import ReportFile
+from secondread.track.dismissals import RefusalLine
 from secondread.track.states import Cause, DeliveryState, RevisionState, StudyState
 from secondread.track.summaries import (
     AlarmSummary,
@@ -210,6 +211,22 @@ _ALL = StudyFilter()
 
 
 @dataclass
+class FakeDismissals:
+    """Nobody is done with anything."""
+
+    refused: list[Refusal]
+
+    def list_refusals(self) -> list[RefusalLine]:
+        return [RefusalLine(n, one, None, None, None) for n, one in enumerate(self.refused, 1)]
+
+    def describe_refusal(self, number: int) -> str:
+        return self.refused[number - 1].reason.sentence
+
+    def count_failed(self) -> int:
+        return 0
+
+
+@dataclass
 class FakeTracker:
     """Answers the pages' questions from lists; `node_queries` and `study_queries` are itself."""
 
@@ -240,6 +257,11 @@ class FakeTracker:
     @property
     def lesions(self) -> "FakeTracker":
         return self
+
+    @property
+    def dismissals(self) -> "FakeDismissals":
+        self.ping()
+        return FakeDismissals(self.refused)
 
     @property
     def cad_reports(self) -> "FakeTracker":

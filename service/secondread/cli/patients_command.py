@@ -12,8 +12,9 @@ from rich.table import Table
 from secondread.app.node import open_node
 from secondread.assemble.due import DueRules
 from secondread.cli.options import SettingsFile, read_settings
-from secondread.cli.patient_argument import PATIENT_HELP, format_patient, parse_patient
+from secondread.cli.patient_argument import PATIENT_HELP, format_patient
 from secondread.clock import utc_now
+from secondread.followup.treatment_file import parse_patient
 from secondread.track.change_rights import ChangeRights
 from secondread.track.prior_choice import FetchRules
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from secondread.app.node import open_node
+from secondread.cli.attention_commands import dismiss_study, resend_results
 from secondread.cli.missing_studies import print_missing
 from secondread.cli.options import SettingsFile, read_settings
 from secondread.clock import utc_now
@@ -71,6 +72,10 @@ def request_reading(
     node = open_node(read_settings(settings, "studies"))
     node.tracker.studies.request_reading(study_uid, getpass.getuser(), utc_now())
     typer.echo("due now; `secondread studies show` shows the result")
+
+
+app.command("resend")(resend_results)
+app.command("dismiss")(dismiss_study)
 
 
 def _describe_state(delivery: DeliverySummary) -> str:

@@ -11,11 +11,16 @@ from rich.table import Table
 
 from secondread.app.node import open_node
 from secondread.assemble.due import DueRules
+from secondread.cli.attention_commands import end_treatment
 from secondread.cli.options import SettingsFile, read_settings
-from secondread.cli.patient_argument import PATIENT_HELP, format_patient, parse_patient
+from secondread.cli.patient_argument import PATIENT_HELP, format_patient
 from secondread.clock import utc_now
-from secondread.followup.treatment_file import parse_treatment, read_treatment_file
-from secondread.workflow.treatment_records import encode_treatment
+from secondread.followup.treatment_file import (
+    parse_patient,
+    parse_treatment,
+    read_treatment_file,
+)
+from secondread.track.treatments import encode_treatment
 
 app = typer.Typer(
     help="The record of who was treated, where and when.",
@@ -76,6 +81,9 @@ def add_treatment(
         key, encode_treatment(treatment), utc_now(), _get_user(), rules
     )
     typer.echo("added" if is_new else "known already")
+
+
+app.command("end")(end_treatment)
 
 
 @app.command("list")

@@ -83,6 +83,18 @@ def parse_patient_key(patient_id: str, issuer: str) -> PatientKey:
     return PatientKey(patient_id, issuer)
 
 
+def parse_patient(text: str) -> PatientKey:
+    """Return the patient that a person names as ``ID`` or ``ID^^^ISSUER``, as HL7 writes it.
+
+    Raises
+    ------
+    InputError
+        There is no ID in it.
+    """
+    patient_id, _, issuer = text.partition("^^^")
+    return parse_patient_key(patient_id.strip(), issuer.strip())
+
+
 def parse_treatment(values: Mapping[str, str]) -> Treatment:
     """Return the treatment that a row's values describe, without the patient.
 
@@ -97,14 +109,21 @@ def parse_treatment(values: Mapping[str, str]) -> Treatment:
     word = values["procedure"].lower()
     if word not in set(Procedure):
         raise InputError(f"procedure is {word!r}: one of {', '.join(Procedure)} is expected")
-    started, ended = _read_day(values, "started_on"), _read_day(values, "ended_on")
+    started, ended = parse_day(values, "started_on"), parse_day(values, "ended_on")
     if started is not None and ended is not None and ended < started:
         raise InputError("ended_on is before started_on")
     site = read_surgical_site(values.get("site", ""), side)
     return Treatment(Procedure(word), side, started, ended, site, TreatmentSource.RECORD)
 
 
-def _read_day(values: Mapping[str, str], column: str) -> date | None:
+def parse_day(values: Mapping[str, str], column: str) -> date | None:
+    """Return the day that stands in a column; None where it is empty.
+
+    Raises
+    ------
+    InputError
+        It is no date.
+    """
     text = values.get(column, "")
     if not text:
         return None

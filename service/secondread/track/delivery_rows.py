@@ -181,6 +181,17 @@ def leave_unproven(delivery: DeliveryRow) -> None:
     delivery.release()
 
 
+def ask_again(delivery: DeliveryRow, now: datetime) -> None:
+    """Have an object sent as if it never had been: a person asked for it, whatever became of it."""
+    delivery.state = step_delivery(delivery.state, DeliveryEvent.REQUESTED)
+    # How long it is owed counts from now: it may have been kept in shadow for a year.
+    delivery.created_at = delivery.due_at = now
+    delivery.attempts = delivery.proof_asked = delivery.proof_refused = 0
+    delivery.last_status = delivery.last_error = delivery.delivered_at = delivery.proof = None
+    delivery.first_stored_at = delivery.stored_at = None
+    delivery.release()
+
+
 def refuse(delivery: DeliveryRow, why: str, now: datetime) -> None:
     """Have an object sent again that the destination does not hold, after a growing pause."""
     delivery.state = step_delivery(delivery.state, DeliveryEvent.REFUSED)

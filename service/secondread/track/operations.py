@@ -50,7 +50,7 @@ PRIOR_UNASKED = "prior-not-asked-for"
 OWN_ALTERED = "own-objects-altered"
 """A peer sent objects that bear UIDs of this node's and are not what it wrote."""
 
-_CLEARED_BY_PEOPLE = (CHANGE_NOT_PERMITTED, LATE_INSTANCE, PRIOR_FOREIGN, PRIOR_UNASKED)
+CLEARED_BY_PEOPLE = (CHANGE_NOT_PERMITTED, LATE_INSTANCE, PRIOR_FOREIGN, PRIOR_UNASKED)
 """Alarms about what happened once, which nothing that comes later puts right by itself."""
 
 MOST_REFUSAL_ROWS = 2000
@@ -71,7 +71,8 @@ def raise_alarm_in(
 
     One that is raised stays as it is; with `restates`, it gets the new words and severity.
     """
-    values = {"severity": severity, "detail": detail, "raised_at": now, "cleared_at": None}
+    attended = dict.fromkeys(("cleared_at", "dismissed_at", "dismissed_by", "dismiss_reason"))
+    values = {"severity": severity, "detail": detail, "raised_at": now, **attended}
     is_new = insert_if_new(session, AlarmRow, {"kind": kind, "subject": subject, **values})
     if not is_new:
         cleared = (
@@ -86,13 +87,19 @@ def raise_alarm_in(
         )
         is_new = session.execute(cleared).first() is not None
     if restates and not is_new:
-        session.execute(
-            update(AlarmRow)
-            .where(AlarmRow.kind == kind, AlarmRow.subject == subject)
-            .values(severity=severity, detail=detail)
-        )
+        _restate(session, kind, subject, severity, detail)
     if is_new:
         log.warning("alarm_raised", kind=kind, subject=subject, severity=severity.value)
+
+
+def _restate(session: Session, kind: str, subject: str, severity: Severity, detail: str) -> None:
+    """Give a raised alarm new words; one that was dismissed comes back if it is worse now."""
+    row = session.scalars(
+        select(AlarmRow).where(AlarmRow.kind == kind, AlarmRow.subject == subject).with_for_update()
+    ).one()
+    if severity is Severity.CRITICAL and row.severity is not severity:
+        row.recall()
+    row.severity, row.detail = severity, detail
 
 
 def clear_alarm_in(session: Session, kind: str, subject: str, now: datetime) -> None:
@@ -182,7 +189,7 @@ class Alarms(TrackerPart):
         clear = (
             update(AlarmRow)
             .where(
-                AlarmRow.kind.in_(_CLEARED_BY_PEOPLE),
+                AlarmRow.kind.in_(CLEARED_BY_PEOPLE),
                 AlarmRow.subject == study_uid,
                 AlarmRow.cleared_at.is_(None),
             )

@@ -103,6 +103,7 @@ class Results(TrackerPart):
                 StudyEvent.RESULTS_OUTDATED if is_outdated else StudyEvent.RESULTS_RECORDED,
             )
             study.outcome, study.reported_at = reading.outcome, now
+            study.recall()
             study.shown_findings = reading.shown_lesions
             for kind in _ANSWERED:
                 clear_alarm_in(session, kind, study.study_uid, now)

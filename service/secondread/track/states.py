@@ -113,7 +113,7 @@ class DeliveryState(StrEnum):
     """The destination answered that it has an object under that UID, and no proof is asked for
     that it is this one: never sent again, and never called delivered."""
     SHADOW = "shadow"
-    """Made while the destination was in shadow: it never leaves."""
+    """Made while the destination was in shadow: it leaves only if a person has it sent."""
 
 
 class DeliveryEvent(StrEnum):
@@ -130,6 +130,8 @@ class DeliveryEvent(StrEnum):
     """The destination does not hold what it had stored, by its own answer."""
     FAILED = "failed"
     LEASE_EXPIRED = "lease-expired"
+    REQUESTED = "requested"
+    """A person asked for it to be sent again, or for the first time after a time in shadow."""
 
 
 _D, _DE = DeliveryState, DeliveryEvent
@@ -158,6 +160,12 @@ DELIVERY_TRANSITIONS: Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState
     (_D.DUPLICATE, _DE.DUPLICATE): _D.DUPLICATE,
     (_D.DUPLICATE, _DE.STORED): _D.STORED,
     (_D.DUPLICATE, _DE.PROVEN): _D.DELIVERED,
+    (_D.PENDING, _DE.REQUESTED): _D.PENDING,
+    (_D.SENDING, _DE.REQUESTED): _D.PENDING,
+    (_D.STORED, _DE.REQUESTED): _D.PENDING,
+    (_D.DELIVERED, _DE.REQUESTED): _D.PENDING,
+    (_D.DUPLICATE, _DE.REQUESTED): _D.PENDING,
+    (_D.SHADOW, _DE.REQUESTED): _D.PENDING,
 }
 
 UNDELIVERED = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.STORED)

@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 
 from secondread import metrics
 from secondread.assemble.viewset import StudyViews
+from secondread.audit import AuditEvent, AuditKind
 from secondread.clock import Clock
 from secondread.errors import InputError, TransitionError
 from secondread.log import get_logger
 from secondread.reasons import Reason
+from secondread.track.audit_rows import add_audit_event
 from secondread.track.clock_jumps import has_long_waits, shorten_waits
 from secondread.track.database import TrackerPart
 from secondread.track.fetch_rows import renew_requests
@@ -217,6 +219,7 @@ class Studies(TrackerPart):
             if in_person:
                 study.exempt = True
                 study.hold_reason = None
+                _note_request(session, study_uid, by, now)
         log.info("reading_requested", study_uid=study_uid, by=by, cause=cause.value)
         return True
 
@@ -246,6 +249,7 @@ class Studies(TrackerPart):
                 raise TransitionError(f"revision {number} of {study_uid} has results")
             revision.state, revision.error, revision.finished_at = RevisionState.GAVE_UP, error, now
             study.state = step_study(study.state, StudyEvent.GAVE_UP)
+            study.recall()
             raise_alarm_in(session, STUDY_STUCK, study_uid, error, now, Severity.CRITICAL)
             if study.quiet_due_at is not None:
                 study.state = step_study(study.state, StudyEvent.INSTANCE_ARRIVED)
@@ -322,6 +326,12 @@ class Studies(TrackerPart):
         """Return the views of a study, and what the views to be expected follow from."""
         with self._database.begin_read() as session:
             return find_views(session, session.get_one(StudyRow, study_uid))
+
+
+def _note_request(session: Session, study_uid: str, by: str, now: datetime) -> None:
+    words = "asked for the study to be read again"
+    event = AuditEvent(AuditKind.READING_ASKED, now, by, study_uid=study_uid, words=words)
+    add_audit_event(session, event)
 
 
 def _stands(study: StudyRow, finished: RevisionRow | None, basis: str) -> bool:

@@ -35,6 +35,16 @@ class StudySummary:
     waiting_deliveries: int
     doubtful_images: int = 0
     """Of the latest finished revision: read with doubts."""
+    next_cause: Cause | None = None
+    """Why it is to be read again; None before the first reading, and where it is not."""
+    requested_by: str | None = None
+    """Who asked for the next reading."""
+    dismissed_at: datetime | None = None
+    """When a person was done with a study whose reading failed."""
+    dismissed_by: str | None = None
+    dismiss_reason: str | None = None
+    patient: int | None = None
+    """Number of its patient, which says nothing of who it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +297,11 @@ class AlarmSummary:
     detail: str
     severity: Severity
     raised_at: datetime
+    id: int = 0
+    dismissed_at: datetime | None = None
+    """When a person was done with it, though it is raised still."""
+    dismissed_by: str | None = None
+    dismiss_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,16 @@ from secondread.track.counts import Counts
 from secondread.track.database import Database, insert_if_new
 from secondread.track.deliveries import Deliveries
 from secondread.track.destination_modes import Destinations
+from secondread.track.dismissals import Dismissals
 from secondread.track.fetch_requests import FetchRequests
 from secondread.track.node_queries import NodeQueries
 from secondread.track.operations import Alarms, Processes
 from secondread.track.other_objects import OtherObjects
+from secondread.track.patient_queries import PatientQueries
 from secondread.track.patients import Patients
 from secondread.track.prior_choice import FetchRules
 from secondread.track.reading_runs import ReadingRuns
+from secondread.track.resending import Resending
 from secondread.track.results import Results
 from secondread.track.studies import Studies
 from secondread.track.study_queries import StudyQueries
@@ -80,6 +83,9 @@ class Tracker:
         self.counts = Counts(self.database)
         self.node_queries = NodeQueries(self.database)
         self.study_queries = StudyQueries(self.database)
+        self.patient_queries = PatientQueries(self.database)
+        self.resending = Resending(self.database)
+        self.dismissals = Dismissals(self.database)
 
     # These read headers, call peers, or reckon with places in pictures: what that needs takes a
     # third of a second to import, and whoever asks how a study stands would wait for it.

@@ -1,6 +1,6 @@
 """The record of patients' treatments."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -10,6 +10,7 @@ from secondread.assemble.due import DueRules
 from secondread.assemble.patient_key import PatientKey
 from secondread.audit import AuditEvent, AuditKind
 from secondread.errors import InputError
+from secondread.findings.treatment import Treatment
 from secondread.track.audit_rows import add_audit_event
 from secondread.track.database import TrackerPart
 from secondread.track.identities import load_known_identities
@@ -27,6 +28,26 @@ from secondread.track.values import TreatmentRecord
 
 _NODE = "node"
 _DEFAULT_RULES = DueRules()
+
+
+def encode_treatment(treatment: Treatment) -> TreatmentRecord:
+    """Return what the tracker keeps of a treatment whose side is known.
+
+    Raises
+    ------
+    InputError
+        It is unknown which breast it was.
+    """
+    if treatment.laterality is None:
+        raise InputError("a treatment is recorded for one breast")
+    return TreatmentRecord(
+        side=treatment.laterality.letter,
+        procedure=treatment.procedure.value,
+        started_on=treatment.started_on,
+        ended_on=treatment.ended_on,
+        site="" if treatment.site is None else treatment.site.words,
+        source=treatment.source.value,
+    )
 
 
 class TreatmentSummary(NamedTuple):
@@ -85,11 +106,38 @@ class Treatments(TrackerPart):
             There is no treatment of that number.
         """
         with self._database.begin_write() as session:
-            row = session.get(TreatmentRow, number, with_for_update=True)
-            if row is None:
-                raise InputError(f"there is no treatment {number}")
+            row = _lock_treatment(session, number)
             _record_change(session, row, now, by, added=False)
             session.delete(row)
+            session.flush()
+            revise_for_treatment(session, row.patient, row.started_on, now, rules)
+
+    def end_treatment(
+        self,
+        number: int,
+        ended_on: date,
+        now: datetime,
+        by: str,
+        rules: DueRules = _DEFAULT_RULES,
+    ) -> None:
+        """Record the last day of a treatment; recent studies that it concerns become due.
+
+        The audit table has it as struck out and recorded anew.
+
+        Raises
+        ------
+        InputError
+            There is no treatment of that number, or the day is before its first.
+        """
+        with self._database.begin_write() as session:
+            row = _lock_treatment(session, number)
+            if row.started_on is not None and ended_on < row.started_on:
+                raise InputError("ended_on is before started_on")
+            if row.ended_on == ended_on:
+                return
+            _record_change(session, row, now, by, added=False)
+            row.ended_on = ended_on
+            _record_change(session, row, now, by, added=True)
             session.flush()
             revise_for_treatment(session, row.patient, row.started_on, now, rules)
 
@@ -134,6 +182,13 @@ class Treatments(TrackerPart):
             if patient is None or load_known_identities(session, patient).shared_ids:
                 return []
             return _list_records(session, patient)
+
+
+def _lock_treatment(session: Session, number: int) -> TreatmentRow:
+    row = session.get(TreatmentRow, number, with_for_update=True)
+    if row is None:
+        raise InputError(f"there is no treatment {number}")
+    return row
 
 
 def _list_records(session: Session, patient: int) -> list[TreatmentRecord]:

@@ -1,5 +1,7 @@
 """The web application: its routes, the headers that protect its pages, and its templates."""
 
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -8,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -18,21 +20,28 @@ from secondread import __version__
 from secondread.accept.archive import Archive
 from secondread.audit import Record, record_nothing
 from secondread.clock import Clock
-from secondread.errors import TransientError, describe_without_quoting
+from secondread.errors import InputError, TransientError, describe_without_quoting
 from secondread.log import get_logger
 from secondread.reasons import Outcome
 from secondread.settings import Settings, WebSettings
 from secondread.track.tracker import Tracker
+from secondread.uids import is_uid
+from secondread.watch.actions import Actions
 from secondread.watch.callers import Callers
 from secondread.watch.exposure import is_loopback
 from secondread.watch.gauges import NodeGauges, make_metrics_route
 from secondread.watch.guard import Guard
 from secondread.watch.health import make_health_routes
 from secondread.watch.login_pages import LoginPages
+from secondread.watch.page_renderer import PageRenderer
 from secondread.watch.pages import Pages
+from secondread.watch.patient_pages import PatientPages
+from secondread.watch.study_list import StudyLists
 from secondread.watch.words import FILTERS
 
 log = get_logger(__name__)
+
+Endpoint = Callable[[Request], Any]
 
 _OBJECT = "/studies/{study_uid}/objects/{number:int}"
 
@@ -59,12 +68,14 @@ def make_app(
     record
         Takes the events of the audit trail.
     """
-    pages = Pages(tracker, archive, settings, clock, _make_environment(), record)
+    renderer = PageRenderer(tracker, settings, clock, _make_environment())
+    pages = Pages(tracker, archive, settings, clock, renderer)
+    lists = StudyLists(tracker, settings, clock, renderer, record)
     callers = Callers(tracker.access, settings.web, clock, record)
-    login = LoginPages(callers, settings, pages.render)
+    login = LoginPages(callers, settings, renderer.render)
     routes = [
-        Route("/", pages.show_studies, name="studies"),
-        Route("/search", pages.search, methods=["POST"], name="search"),
+        Route("/", lists.show_studies, name="studies"),
+        Route("/search", lists.search, methods=["POST"], name="search"),
         Route("/studies/{study_uid}", pages.show_study, name="study"),
         Route("/studies/{study_uid}/timeline.png", pages.show_timeline, name="timeline"),
         Route(_OBJECT, pages.show_document, name="document"),
@@ -75,6 +86,8 @@ def make_app(
         Route("/missing.json", pages.list_missing, name="missing_json"),
         Route("/destinations", pages.show_destinations, name="destinations"),
         Route("/node", pages.show_node, name="node"),
+        *_make_action_routes(Actions(tracker, settings, clock, renderer)),
+        *_make_patient_routes(PatientPages(tracker, settings, clock, renderer, record)),
         *make_health_routes(tracker, archive, settings, clock),
         make_metrics_route(NodeGauges(tracker, archive, settings, clock)),
         Mount("/static", StaticFiles(packages=[("secondread.watch", "static")]), name="static"),
@@ -95,10 +108,46 @@ def make_app(
             ),
         ],
         exception_handlers={
-            HTTPException: pages.show_http_error,
-            TransientError: pages.show_database_away,
+            HTTPException: renderer.show_http_error,
+            InputError: renderer.show_input_error,
+            TransientError: renderer.show_database_away,
         },
     )
+
+
+def _post(path: str, endpoint: Endpoint, name: str) -> Route:
+    return Route(path, endpoint, methods=["POST"], name=name)
+
+
+def _make_action_routes(actions: Actions) -> list[Route]:
+    study, alarm = "/studies/{study_uid}", "/alarms/{number:int}/dismiss"
+    refusal, destination = "/refusals/{number:int}/dismiss", "/destinations/{name}"
+    return [
+        _post(f"{study}/read", actions.read_again, "read_again"),
+        _post(f"{study}/resend", actions.resend, "resend"),
+        Route(f"{study}/dismiss", actions.ask_about_study, name="ask_about_study"),
+        _post(f"{study}/dismiss", actions.dismiss_study, "dismiss_study"),
+        Route(alarm, actions.ask_about_alarm, name="ask_about_alarm"),
+        _post(alarm, actions.dismiss_alarm, "dismiss_alarm"),
+        Route(refusal, actions.ask_about_refusal, name="ask_about_refusal"),
+        _post(refusal, actions.dismiss_refusal, "dismiss_refusal"),
+        _post(f"{destination}/pause", actions.pause, "pause"),
+        _post(f"{destination}/live", actions.send_live, "send_live"),
+        _post(f"{destination}/shadow", actions.keep_in_shadow, "keep_in_shadow"),
+    ]
+
+
+def _make_patient_routes(pages: PatientPages) -> list[Route]:
+    patient = "/patients/{number:int}"
+    treatment = f"{patient}/treatments/{{treatment:int}}"
+    return [
+        Route(patient, pages.show_patient, name="patient"),
+        _post(f"{patient}/identity", pages.show_identity, "patient_identity"),
+        _post(f"{patient}/treatments", pages.add_treatment, "add_treatment"),
+        _post(f"{treatment}/end", pages.end_treatment, "end_treatment"),
+        _post(f"{treatment}/remove", pages.remove_treatment, "remove_treatment"),
+        _post(f"{patient}/merge", pages.merge, "merge_patients"),
+    ]
 
 
 HEADERS = {
@@ -191,6 +240,7 @@ def _make_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(FILTERS)
+    environment.tests["uid"] = is_uid
     environment.globals["version"] = __version__
     # A study that was not read must never look like one without findings.
     environment.globals["unread"] = {Outcome.FAILED, Outcome.NOT_ELIGIBLE}

@@ -44,6 +44,24 @@ ROUTE_ROLES: Mapping[str, Role | None] = {
     "missing_json": Role.LOOK,
     "destinations": Role.LOOK,
     "node": Role.LOOK,
+    "patient": Role.LOOK,
+    "patient_identity": Role.LOOK,
+    "read_again": Role.ACT,
+    "resend": Role.ACT,
+    "ask_about_study": Role.ACT,
+    "dismiss_study": Role.ACT,
+    "ask_about_alarm": Role.ACT,
+    "dismiss_alarm": Role.ACT,
+    "ask_about_refusal": Role.ACT,
+    "dismiss_refusal": Role.ACT,
+    "add_treatment": Role.ACT,
+    "end_treatment": Role.ACT,
+    "remove_treatment": Role.ACT,
+    "merge_patients": Role.ACT,
+    # To stop what leaves is no more than to have it wait.
+    "pause": Role.ACT,
+    "send_live": Role.ADMIN,
+    "keep_in_shadow": Role.ADMIN,
 }
 """The role that each route asks for, by the route's name; None: anybody may."""
 

@@ -72,6 +72,27 @@ _PAIRS: tuple[tuple[StrEnum, str, str], ...] = (
 _WORDS = {(type(value), value): (words, tone) for value, words, tone in _PAIRS}
 
 
+DONE: Mapping[str, str] = {
+    "read-again": "The study is due for a new reading.",
+    "resent": "The results are on their way again.",
+    "resent-in-part": "The results are on their way again, but for those that are being sent or "
+    "asked for at this moment.",
+    "live": "Results are sent from now on; what was read in shadow stays here.",
+    "shadow": "Results are made and kept here; nothing new is sent.",
+    "paused": "Results wait until the destination is live again.",
+    "dismissed": "Dismissed; who did so and why is kept.",
+    "treatment-added": "The treatment is written down; recent exams that it concerns are read "
+    "again.",
+    "treatment-known": "This treatment was known already.",
+    "treatment-ended": "The last day is written down; recent exams that it concerns are read "
+    "again.",
+    "treatment-removed": "The treatment is struck out; recent exams that it concerned are read "
+    "again.",
+    "merged": "The two IDs are one patient from now on.",
+}
+"""What was done, by the word that stands in the address of the page that says so."""
+
+
 def get_word(value: StrEnum) -> str:
     """Return what a person calls a state, an outcome or a mode."""
     return _WORDS[type(value), value][0]
@@ -149,12 +170,24 @@ def name_uid(uid: str) -> str:
     return UID(uid, validation_mode=IGNORE).name
 
 
+def describe_birth(born: str) -> str:
+    """Return a recorded birth date, or the days between which it must be.
+
+    >>> describe_birth("1960-01-01/1960-01-01"), describe_birth("~1959-03-02/1960-03-01")
+    ('born 1960-01-01', 'born 1959-03-02 to 1960-03-01, by age')
+    """
+    first, _, last = born.removeprefix("~").partition("/")
+    span = first if first == last else f"{first} to {last}"
+    return f"born {span}" + (", by age" if born.startswith("~") else "")
+
+
 FILTERS: Mapping[str, Callable[..., str]] = {
     "word": get_word,
     "tone": get_tone,
     "instant": format_instant,
     "duration": format_duration,
     "size": format_bytes,
+    "birth_date": describe_birth,
     "short_uid": shorten_uid,
     "plain_words": spell_out,
     "uid_name": name_uid,

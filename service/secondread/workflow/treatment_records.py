@@ -1,4 +1,4 @@
-"""Treatments between their values and the rows of the tracker."""
+"""The rows of the tracker as treatments."""
 
 from collections.abc import Iterable
 
@@ -7,26 +7,6 @@ from secondread.errors import InputError
 from secondread.findings.treatment import Procedure, Treatment, TreatmentSource
 from secondread.followup.surgical_site import read_surgical_site
 from secondread.track.values import TreatmentRecord
-
-
-def encode_treatment(treatment: Treatment) -> TreatmentRecord:
-    """Return what the tracker keeps of a treatment whose side is known.
-
-    Raises
-    ------
-    InputError
-        It is unknown which breast it was.
-    """
-    if treatment.laterality is None:
-        raise InputError("a treatment is recorded for one breast")
-    return TreatmentRecord(
-        side=treatment.laterality.letter,
-        procedure=treatment.procedure.value,
-        started_on=treatment.started_on,
-        ended_on=treatment.ended_on,
-        site="" if treatment.site is None else treatment.site.words,
-        source=treatment.source.value,
-    )
 
 
 def decode_treatments(records: Iterable[TreatmentRecord]) -> tuple[Treatment, ...]:

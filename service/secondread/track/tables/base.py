@@ -18,6 +18,7 @@ from sqlalchemy import (
     Index,
     MetaData,
     String,
+    Text,
     or_,
     text,
 )
@@ -171,6 +172,23 @@ class Leased:
         it was killed and started again, say, or could not write down what came of it.
         """
         return or_(cls.lease_until.is_(None), cls.lease_until <= now, cls.leased_by == worker)
+
+
+class Dismissible:
+    """The columns of a row that a person may have done with, for a reason."""
+
+    dismissed_at: Mapped[datetime | None]
+    dismissed_by: Mapped[str | None] = mapped_column(String(80))
+    dismiss_reason: Mapped[str | None] = mapped_column(Text)
+    """In that person's words."""
+
+    def dismiss(self, by: str, reason: str, now: datetime) -> None:
+        """Have it call for nobody's attention any more."""
+        self.dismissed_at, self.dismissed_by, self.dismiss_reason = now, by, reason
+
+    def recall(self) -> None:
+        """Have it call for attention again."""
+        self.dismissed_at = self.dismissed_by = self.dismiss_reason = None
 
 
 ValueT = TypeVar("ValueT", bound="DataclassInstance")

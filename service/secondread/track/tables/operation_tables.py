@@ -7,15 +7,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from secondread.accept.ledger import RefusalKind
 from secondread.reasons import Reason
-from secondread.track.tables.base import AeText, Base, EnumText, Leased, Uid
+from secondread.track.tables.base import AeText, Base, Dismissible, EnumText, Leased, Uid
 from secondread.track.values import Severity
 
 
-class AlarmRow(Base):
+class AlarmRow(Dismissible, Base):
     """Something that a person has to look at, until it is cleared."""
 
     __tablename__ = "alarms"
-    __table_args__ = (UniqueConstraint("kind", "subject"), Index(None, "cleared_at"))
+    __table_args__ = (
+        UniqueConstraint("kind", "subject"),
+        Index(None, "cleared_at"),
+        Index(None, "subject"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))
@@ -29,7 +33,7 @@ class AlarmRow(Base):
     cleared_at: Mapped[datetime | None]
 
 
-class RefusalRow(Base):
+class RefusalRow(Dismissible, Base):
     """What was refused, counted; one row for all refusals that are alike."""
 
     __tablename__ = "refusals"

@@ -16,7 +16,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from secondread.accept.dispositions import Disposition
 from secondread.reasons import Outcome, Reason
 from secondread.track.states import Cause, StudyState
-from secondread.track.tables.base import AeText, Base, Digest, EnumText, Uid, index_some
+from secondread.track.tables.base import (
+    AeText,
+    Base,
+    Digest,
+    Dismissible,
+    EnumText,
+    Uid,
+    index_some,
+)
 from secondread.track.values import RejectionState
 
 
@@ -122,7 +130,11 @@ class TreatmentChangeRow(Base):
     changed_by: Mapped[str] = mapped_column(String(80))
 
 
-class StudyRow(Base):
+HAS_FAILED = "dismissed_at IS NULL AND (outcome = 'failed' OR state = 'stuck')"
+"""The condition of studies that were not read for a fault, and that nobody has done with."""
+
+
+class StudyRow(Dismissible, Base):
     """A study, where it stands, and when it is due."""
 
     __tablename__ = "studies"
@@ -136,6 +148,7 @@ class StudyRow(Base):
         Index(None, "last_arrived_at", "study_uid"),
         Index(None, "state", "last_arrived_at", "study_uid"),
         Index(None, "outcome", "last_arrived_at", "study_uid"),
+        index_some("ix_studies_failed", "last_arrived_at", "study_uid", where=HAS_FAILED),
     )
 
     study_uid: Mapped[str] = mapped_column(Uid, primary_key=True)

@@ -48,6 +48,14 @@ def _index_some(name: str, *columns: str, where: str) -> sa.Index:
     return sa.Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
+def _dismissible() -> tuple[sa.Column[object], ...]:
+    return (
+        _optional("dismissed_at", INSTANT),
+        _optional("dismissed_by", PERSON),
+        _optional("dismiss_reason", sa.Text()),
+    )
+
+
 IS_UNDELIVERED = "state IN ('pending', 'sending', 'stored')"
 
 
@@ -146,6 +154,7 @@ _table(
     _required("shown_findings", sa.Integer()),
     _optional("reported_at", INSTANT),
     _optional("priors_due_at", INSTANT),
+    *_dismissible(),
     _index_some("ix_studies_quiet_due_at", "quiet_due_at", where="quiet_due_at IS NOT NULL"),
     _index_some("ix_studies_settle_due_at", "settle_due_at", where="settle_due_at IS NOT NULL"),
     _index_some("ix_studies_priors_due_at", "priors_due_at", where="priors_due_at IS NOT NULL"),
@@ -153,6 +162,12 @@ _table(
     sa.Index(None, "last_arrived_at", "study_uid"),
     sa.Index(None, "state", "last_arrived_at", "study_uid"),
     sa.Index(None, "outcome", "last_arrived_at", "study_uid"),
+    _index_some(
+        "ix_studies_failed",
+        "last_arrived_at",
+        "study_uid",
+        where="dismissed_at IS NULL AND (outcome = 'failed' OR state = 'stuck')",
+    ),
 )
 _table(
     "series",
@@ -491,8 +506,10 @@ _table(
     _required("detail", sa.Text()),
     _required("raised_at", INSTANT),
     _optional("cleared_at", INSTANT),
+    *_dismissible(),
     sa.UniqueConstraint("kind", "subject"),
     sa.Index(None, "cleared_at"),
+    sa.Index(None, "subject"),
 )
 _table(
     "refusals",
@@ -507,6 +524,7 @@ _table(
     _required("count", sa.Integer()),
     _required("first_at", INSTANT),
     _required("last_at", INSTANT),
+    *_dismissible(),
     sa.UniqueConstraint(
         "what",
         "reason",
