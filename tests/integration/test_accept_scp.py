@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 
 from secondread.accept.archive import Archive
 from secondread.accept.dispositions import Disposition
+from secondread.accept.instance_file import hash_data_set
 from secondread.accept.ledger import RecordOutcome, RefusalKind, StoredInstance
 from secondread.accept.scp import Receiver
 from secondread.accept.upper_layer import StreamingDul
@@ -67,6 +68,8 @@ def test_a_large_instance_takes_the_short_way_to_the_spool(node: Node) -> None:
     assert isinstance(dul, StreamingDul)
     assert dul.fragments_streamed >= 15
     association.release()
+    (stored,) = node.ledger.instances.values()
+    assert stored.sha256 == hash_data_set(node.archive.resolve_path(stored.relative_path))
 
 
 @pytest.mark.parametrize("syntax", [uid.ImplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian])

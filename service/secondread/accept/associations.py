@@ -5,10 +5,11 @@ import time
 from dataclasses import dataclass, field
 
 from secondread.accept.ledger import PeerAssociation
+from secondread.accept.peer_socket import PeerSocket
 from secondread.accept.refusal_counts import Caller
 from secondread.accept.served_association import ServedAssociation
 from secondread.accept.transfers import TransferCount
-from secondread.accept.upper_layer import BoundedDimse, PeerSocket
+from secondread.accept.upper_layer import BoundedDimse
 
 _BREAK_SECONDS = 2.0
 """How long the threads of an association may take to end once its connection is broken."""

@@ -1,6 +1,7 @@
 """Reads and waits on one TCP or TLS connection, each with a limit of time."""
 
 import contextlib
+import os
 import select
 import socket
 import ssl
@@ -11,18 +12,24 @@ LINGER_SECONDS = 0.5
 _LINGER_BYTES = 1024**2
 """What is read and dropped meanwhile: closing over unread bytes resets the connection, and the
 peer may then lose what was sent to it."""
+_NOTHING = memoryview(bytearray())
 
 
-def fill(connection: socket.socket, view: memoryview, seconds: float) -> int:
-    """Fill a buffer from a connection; return how many bytes are in it.
+def fill(
+    connection: socket.socket, view: memoryview, seconds: float, beyond: memoryview = _NOTHING
+) -> int:
+    """Fill a buffer from a connection; return how many bytes were read.
 
     They are fewer than the buffer holds only where the peer closed the connection.
 
     Parameters
     ----------
+    connection
+        With a timeout of its own, the same as `seconds`: then its descriptor does not block.
     seconds
-        How long it may take altogether. A single wait takes as long as the connection's own
-        timeout, which the caller sets to the same.
+        How long it may take altogether.
+    beyond
+        Takes what follows the buffer's bytes and has come already, of a connection without TLS.
 
     Raises
     ------
@@ -32,13 +39,28 @@ def fill(connection: socket.socket, view: memoryview, seconds: float) -> int:
     filled = 0
     deadline = time.monotonic() + seconds
     while filled < len(view):
-        received = connection.recv_into(view[filled:])
+        received = _receive(connection, view[filled:], deadline, beyond)
         if received == 0:
             break
         filled += received
         if filled < len(view) and time.monotonic() > deadline:
             raise TimeoutError("the peer stalled")
     return filled
+
+
+def _receive(
+    connection: socket.socket, view: memoryview, deadline: float, beyond: memoryview
+) -> int:
+    """Read what has come, or wait for it; return how many bytes, 0 at the connection's end."""
+    if isinstance(connection, ssl.SSLSocket):
+        return connection.recv_into(view)
+    while True:
+        try:
+            # The socket's own method would ask first, each time, whether there is something.
+            return os.readv(connection.fileno(), [view, beyond])
+        except BlockingIOError:
+            if not _poll(connection, deadline - time.monotonic()):
+                raise TimeoutError("the peer stalled") from None
 
 
 def is_readable(connection: socket.socket, seconds: float) -> bool:

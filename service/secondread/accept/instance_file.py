@@ -32,7 +32,9 @@ class ReceivedFile:
     """Whether it could be read to its end. Of another one, the header ends with group 0020."""
 
 
-def read_received_file(path: Path, transfer_syntax: str, sop_class_uid: str) -> ReceivedFile:
+def read_received_file(
+    path: Path, transfer_syntax: str, sop_class_uid: str, sha256: str | None = None
+) -> ReceivedFile:
     """Read header and digest of a file that the receiver wrote.
 
     An image has to be readable to its end. Of what is not analysed, only patient, study and UIDs
@@ -46,6 +48,8 @@ def read_received_file(path: Path, transfer_syntax: str, sop_class_uid: str) -> 
         A Part 10 file whose file meta information the receiver itself wrote.
     transfer_syntax, sop_class_uid
         What was negotiated for it.
+    sha256
+        The digest, where it is known because it was made when the file was written.
 
     Raises
     ------
@@ -58,7 +62,9 @@ def read_received_file(path: Path, transfer_syntax: str, sop_class_uid: str) -> 
     with path.open("rb") as file:
         size = file.seek(0, io.SEEK_END)
         offset = _find_data_set(file)
-        digest = _hash_data_set(file, offset, size)
+        if offset >= size:
+            raise DataSetError("data set is empty")
+        digest = sha256 or _hash_data_set(file, offset)
         use = find_use(sop_class_uid)
         if use is not InstanceUse.NOT_ANALYSED:
             try:
@@ -101,9 +107,7 @@ def _find_data_set(file: BinaryIO | io.FileIO) -> int:
     return _META_PREFIX.size + int(length)
 
 
-def _hash_data_set(file: BinaryIO, offset: int, size: int) -> str:
-    if offset >= size:
-        raise DataSetError("data set is empty")
+def _hash_data_set(file: BinaryIO, offset: int) -> str:
     with (
         closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as mapped,
         memoryview(mapped) as whole,

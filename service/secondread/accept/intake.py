@@ -73,6 +73,8 @@ class ReceivedInstance:
     """Whether it came because this node asked for it."""
     transfers: TransferCount = field(default_factory=TransferCount)
     """Where its association counts what it brings."""
+    sha256: str | None = None
+    """Of its data set, where that was digested as it arrived."""
 
 
 class MismatchError(InputError):
@@ -122,7 +124,10 @@ class Intake:
         if not instance.spool_path.exists():
             raise StorageFullError("archive: no room was left while the data set arrived")
         file = read_received_file(
-            instance.spool_path, instance.transfer_syntax, instance.sop_class_uid
+            instance.spool_path,
+            instance.transfer_syntax,
+            instance.sop_class_uid,
+            instance.sha256,
         )
         _check_identity(instance, file.header)
         instance.transfers.note_study(str(file.header.StudyInstanceUID))

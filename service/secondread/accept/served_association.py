@@ -11,7 +11,8 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.transport import AddressInformation
 
 from secondread import log
-from secondread.accept.upper_layer import BoundedDimse, OpenSpoolFile, PeerSocket, StreamingDul
+from secondread.accept.peer_socket import PeerSocket
+from secondread.accept.upper_layer import BoundedDimse, OpenSpoolFile, StreamingDul
 from secondread.errors import describe_without_quoting
 
 _log = log.get_logger(__name__)

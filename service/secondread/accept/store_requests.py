@@ -12,6 +12,7 @@ from pynetdicom.events import Event
 from secondread.accept.intake import Intake, ReceivedInstance, StoreStatus
 from secondread.accept.ledger import PeerAssociation
 from secondread.accept.refusal_counts import Caller
+from secondread.accept.spool_file import SpoolFile
 from secondread.accept.transfers import TransferCount
 
 StoreHandler = Callable[[Event], int]
@@ -31,6 +32,7 @@ def read_store_request(
     # pynetdicom hands over requests without a data set, and of other kinds, too.
     if not isinstance(request, C_STORE) or request._dataset_file is None:
         return None
+    file: object = request._dataset_file
     return ReceivedInstance(
         spool_path=Path(request._dataset_file.name),
         sop_class_uid=str(request.AffectedSOPClassUID),
@@ -41,6 +43,7 @@ def read_store_request(
         caller=caller,
         was_requested=was_requested,
         transfers=transfers,
+        sha256=file.sha256 if isinstance(file, SpoolFile) else None,
     )
 
 

@@ -3,11 +3,10 @@
 pynetdicom 3.0 reads a PDU in blocking calls without a limit of time or length, keeps commands of
 any length in memory, and turns each PDU into a byte string, a PDU, items, a primitive and an event
 of its state machine, each with a copy of the data. Here each has its limit, and the fragments of a
-C-STORE data set go from one reused buffer to the spool.
+C-STORE data set go from the connection into the buffer of their file in the spool.
 """
 
 import contextlib
-import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -23,11 +22,10 @@ from pynetdicom.dsutils import create_file_meta
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import TRANSITION_TABLE
 from pynetdicom.pdu_primitives import P_DATA
-from pynetdicom.transport import AssociationSocket
 
 from secondread import log
-from secondread.accept import connection as connections
 from secondread.accept.association_request import MAXIMUM_PDU_BYTES, PDU_HEAD
+from secondread.accept.peer_socket import PeerSocket
 from secondread.accept.spool_file import SpoolFile
 from secondread.errors import InputError, describe_without_quoting
 
@@ -44,6 +42,8 @@ _MAXIMUM_FRAGMENTS: Final = 4096
 _FRAGMENTS_PER_CHECK: Final = 64
 """How many fragments are written between two checks of the free space: 8 MiB."""
 _LONGEST_WAIT_SECONDS: Final = 60.0
+_NEXT_FRAGMENT_SECONDS: Final = 0.2
+"""How long to wait for the next fragment where the last was taken."""
 _ESTABLISHED: Final = "Sta6"
 _CLOSING: Final = "Sta13"
 _P_DATA_TF: Final = 4
@@ -61,90 +61,6 @@ OpenSpoolFile = Callable[[], SpoolFile]
 
 class PduError(InputError):
     """A PDU that is not as PS3.8 has it, or longer than was negotiated; answered with A-ABORT."""
-
-
-class PeerSocket(AssociationSocket):
-    """A connection whose reads have a time limit, and that reads a PDU at once.
-
-    `patience` is the time in seconds that one read may take altogether.
-    """
-
-    patience: float = 5.0
-    is_asked_to_end = False
-    """Whether the association is to be aborted; set by another thread than its own."""
-    _unread = b""
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is something to read."""
-        return self.wait_until_readable(0.0)
-
-    def wait_until_readable(self, seconds: float) -> bool:
-        """Wait until there is something to read; return False if there is nothing in time."""
-        connection = self.socket
-        if self._unread:
-            return True
-        if connection is None:
-            return False
-        try:
-            return connections.is_readable(connection, seconds)
-        except (OSError, ValueError):
-            self.event_queue.put("Evt17")
-            return False
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        """Read exactly `nr_bytes`, or fewer where the peer closed the connection.
-
-        Raises
-        ------
-        OSError
-            The peer took too long.
-        """
-        data = bytearray(nr_bytes)
-        with memoryview(data) as view:
-            length = self.recv_into(view)
-        del data[length:]
-        return data
-
-    def recv_into(self, view: memoryview) -> int:
-        """Fill a buffer as `recv` does; return how many bytes are in it."""
-        begun = min(len(self._unread), len(view))
-        view[:begun] = self._unread[:begun]
-        self._unread = self._unread[begun:]
-        connection = cast(socket.socket, self.socket)
-        return begun + connections.fill(connection, view[begun:], self.patience)
-
-    def unread(self, data: bytes) -> None:
-        """Make the next read begin with these bytes."""
-        self._unread = data + self._unread
-
-    def set_patience(self, seconds: float) -> None:
-        """Set how long the peer may be silent inside a PDU, or not accept what is sent to it."""
-        self.patience = seconds
-        # The association may be ended by another thread at any moment.
-        connection = self.socket
-        if connection is not None:
-            with contextlib.suppress(OSError):
-                connection.settimeout(seconds)
-
-    def ask_to_end(self) -> None:
-        """Have the association's thread look up from its wait for the peer, and abort it."""
-        self.is_asked_to_end = True
-        connection = self.socket
-        if connection is not None:
-            connections.wake(connection)
-
-    def break_connection(self) -> None:
-        """Break the connection, even while another thread reads from it."""
-        connection = self.socket
-        if connection is not None:
-            connections.break_off(connection)
-
-    def close(self) -> None:
-        """Close the connection, after the peer had a moment to take what was sent to it."""
-        if self.socket is not None:
-            connections.linger(self.socket)
-        super().close()
 
 
 class BoundedDimse(DIMSEServiceProvider):
@@ -236,6 +152,7 @@ class BoundedDimse(DIMSEServiceProvider):
         )
         write_file_meta_info(head, meta)
         file.write(head.getvalue())
+        file.begin_digest()
 
     def _check(self, primitive: P_DATA) -> None:
         """Refuse what is too long, or of another context than the message it would go into.
@@ -293,7 +210,6 @@ class StreamingDul(DULServiceProvider):
     def __init__(self, association: Association, has_room: Callable[[], bool]) -> None:
         super().__init__(association)
         self._has_room = has_room
-        self._buffer = bytearray()
 
     @property
     def has_ended(self) -> bool:
@@ -404,18 +320,14 @@ class StreamingDul(DULServiceProvider):
         """Copy fragments to the file as long as there are any, then read one other PDU."""
         peer = self.peer
         while (length := self._read_fragment_head(peer, message.context_id)) is not None:
-            if length > len(self._buffer):
-                self._buffer = bytearray(length)
-            with memoryview(self._buffer)[:length] as view:
-                if peer.recv_into(view) < length:
-                    self.event_queue.put("Evt17")
-                    return
-                if self.fragments_streamed % _FRAGMENTS_PER_CHECK == 0 and not self._has_room():
-                    file.drop()
-                file.write(view)
+            if self.fragments_streamed % _FRAGMENTS_PER_CHECK == 0 and not self._has_room():
+                file.drop()
+            if not _copy_fragment(peer, file, length):
+                self.event_queue.put("Evt17")
+                return
             self.fragments_streamed += 1
             self._idle_timer.restart()
-            if not peer.ready:
+            if not peer.wait_until_readable(_NEXT_FRAGMENT_SECONDS) or peer.is_asked_to_end:
                 return
         self._read_pdu()
 
@@ -442,6 +354,20 @@ class StreamingDul(DULServiceProvider):
 
 _RELEASES_AND_ABORTS: Final = frozenset({5, 6, 7})
 """PDU types A-RELEASE-RQ, A-RELEASE-RP and A-ABORT (PS3.8 9.3)."""
+
+
+def _copy_fragment(peer: PeerSocket, file: SpoolFile, length: int) -> bool:
+    """Copy the data of a fragment to its file; return False where the peer closed before."""
+    ahead = PDU_HEAD.size + _FRAGMENT_HEAD.size  # another PDU follows what is not the last
+    while length:
+        with file.get_space(length) as space:
+            wanted = len(space)
+            received = peer.recv_into(space, ahead if wanted == length else 0)
+        file.advance(received)
+        if received < wanted:
+            return False
+        length -= wanted
+    return True
 
 
 def _read_fragments(pdu: bytes) -> P_DATA:

@@ -1,6 +1,8 @@
 """A fault of the disk drops a data set, and ends no association."""
 
 import errno
+import hashlib
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -37,6 +39,41 @@ def test_what_is_written_is_in_the_file_once_it_is_flushed(tmp_path: Path) -> No
     assert not file.is_dropped
 
 
+def test_what_is_written_is_digested_on_its_way(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path, "receive-")
+    file.write(b"head")
+    file.begin_digest()
+    part = bytes(range(251)) * 1000
+    for _ in range(30):  # several buffers, and a call to begin with the disk
+        file.write(part)
+    file.flush()
+
+    content = Path(file.name).read_bytes()
+    assert content == b"head" + 30 * part
+    assert file.sha256 == hashlib.sha256(content[4:]).hexdigest()
+    file.close()
+
+
+def test_without_being_asked_to_it_has_no_digest(tmp_path: Path) -> None:
+    assert SpoolFile(tmp_path, "receive-").sha256 is None
+
+
+def test_bytes_may_be_put_where_the_next_ones_go(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path, "receive-")
+    data = os.urandom(700_000)
+    position = 0
+    while position < len(data):
+        with file.get_space(len(data) - position) as space:
+            length = len(space)
+            assert length
+            space[:] = data[position : position + length]
+        file.advance(length)
+        position += length
+    file.close()
+
+    assert Path(file.name).read_bytes() == data
+
+
 def test_a_disk_that_is_full_meanwhile_drops_the_file_and_takes_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,8 +81,10 @@ def test_a_disk_that_is_full_meanwhile_drops_the_file_and_takes_the_rest(
     file.close()
     monkeypatch.setattr(file, "_file", FullDisk(4))
     assert file.write(b"abc") == 3
+    file.flush()
     assert Path(file.name).exists()
     assert file.write(b"de") == 2
+    file.flush()
     assert not Path(file.name).exists()
 
     assert file.write(b"fgh") == 3
