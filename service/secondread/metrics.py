@@ -28,6 +28,37 @@ STORE_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 READINGS = Counter("secondread_readings_total", "Readings finished, by outcome.", ["outcome"])
+_WAITS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600)
+TURNAROUND_SECONDS = Histogram(
+    "secondread_turnaround_seconds",
+    "Seconds from the last image of a study until a destination has stored all results of its "
+    "first reading.",
+    ["destination"],
+    buckets=_WAITS,
+)
+STAGE_SECONDS = Histogram(
+    "secondread_stage_seconds",
+    "Seconds of a study's first reading by stage: assembling (last image to claim, waiting for "
+    "priors included), reading (claim to results), sending (results to all of them stored).",
+    ["stage"],
+    buckets=_WAITS,
+)
+EXAM_SCORES = Histogram(
+    "secondread_exam_score",
+    "Exam scores (0-100) of first readings, by device as `secondread devices list` names it.",
+    ["device"],
+    buckets=(0.5, 1, 2, 5, 10, 20, 30, 50, 70, 90, 95, 99, 99.9, 100),
+)
+DEVICE_READINGS = Counter(
+    "secondread_device_readings_total",
+    "First readings, by device and outcome.",
+    ["device", "outcome"],
+)
+DEVICE_FINDINGS = Counter(
+    "secondread_device_findings_total",
+    "Findings that first readings showed, by device.",
+    ["device"],
+)
 REVISIONS_SPARED = Counter(
     "secondread_revisions_spared_total",
     "Revisions that were due and not made, because nothing that their reading depends on had "

@@ -1,4 +1,4 @@
-"""Every kind of alarm that the code raises is in the alert rules and in the runbook."""
+"""Every alarm is in the rules and the runbook; what rules and dashboard ask for is in the code."""
 
 import ast
 import re
@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "service" / "secondread"
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"
+DASHBOARD = ROOT / "deploy" / "grafana" / "secondread.json"
 RUNBOOK = ROOT / "service" / "docs" / "runbook.md"
 
 _RAISING = frozenset({"raise_alarm", "raise_alarm_in", "OverdueAlarm"})
@@ -84,9 +85,11 @@ def test_the_runbook_says_of_every_alarm_what_to_do() -> None:
     assert [kind for kind in sorted(list_kinds()) if f"`{kind}`" not in text] == []
 
 
-def test_every_metric_of_the_rules_is_there() -> None:
+@pytest.mark.parametrize("file", [RULES, DASHBOARD])
+def test_every_metric_of_the_rules_and_the_dashboard_is_there(file: Path) -> None:
     code = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
-    names = set(re.findall(r"\bsecondread_[a-z_]+", RULES.read_text()))
+    asked = set(re.findall(r"\bsecondread_[a-z_]+", file.read_text()))
+    names = {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked}
     assert len(names) > 4
     # Gauges have their names without the prefix in the code.
     short = {name: name.removeprefix("secondread_") for name in names}

@@ -13,6 +13,7 @@ from secondread.accept.archive import Archive
 from secondread.accept.ledger import Refusal, RefusalKind
 from secondread.app.node import Node
 from secondread.app.retention import remove_old_objects
+from secondread.app.score_watch import watch_scores
 from secondread.reasons import Outcome, Reason
 from secondread.settings import (
     AssembleSettings,
@@ -28,7 +29,7 @@ from secondread.track.studies import Digests
 from secondread.track.summaries import StudyFilter
 from secondread.track.tracker import Tracker
 from secondread.watch.application import make_app
-from tests.worlds.grown_tracker import NOW, name_study
+from tests.worlds.grown_tracker import NOW, SOME_DIGEST, name_study
 from tests.worlds.track_world import association, mammogram, reading, stored
 from tests.worlds.watch_world import Browser, let_in
 
@@ -112,6 +113,7 @@ class GrownNode:
             "waits too long": lambda: tracker.studies.shorten_waits(lambda: NOW, self.rules),
             "unfinished readings": lambda: tracker.studies.list_unfinished(NOW, 0),
             "readings held up": tracker.runs.count_held_up,
+            "scores of devices": lambda: watch_scores(tracker, SOME_DIGEST, NOW),
             "destinations": tracker.node_queries.list_destinations,
             "arrivals of priors": lambda: fetches.check_arrivals(NOW),
             "fetch for priors": lambda: fetches.claim_request("pacs", "worker-0", NOW, 60.0),

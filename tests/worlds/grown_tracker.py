@@ -31,7 +31,7 @@ _CAD_SR = "1.2.840.10008.5.1.4.1.1.88.50"
 _MAMMOGRAM = "1.2.840.10008.5.1.4.1.1.1.2"
 _CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
-_SOME_DIGEST = "5e" * 32
+SOME_DIGEST = "5e" * 32
 _AUDIT_BYTES = 900
 
 
@@ -305,8 +305,8 @@ def _list_read(sql: _Sql) -> list[_Rows]:
                 "cause": "'first'",
                 "inputs": nothing,
                 "set_aside": nothing,
-                "settings_digest": f"'{_SOME_DIGEST}'",
-                "model_digest": f"'{_SOME_DIGEST}'",
+                "settings_digest": f"'{SOME_DIGEST}'",
+                "model_digest": f"'{SOME_DIGEST}'",
                 "state": f"CASE WHEN {n} - i < {_ACTIVE} THEN 'started' ELSE 'finished' END",
                 "outcome": f"CASE WHEN {n} - i >= {_ACTIVE} THEN 'no-findings' END",
                 "reasons": nothing,
@@ -319,6 +319,20 @@ def _list_read(sql: _Sql) -> list[_Rows]:
                 "started_at": started,
                 "finished_at": f"CASE WHEN {n} - i >= {_ACTIVE} THEN {started} END",
                 "doubtful": nothing,
+            },
+            n,
+            where=is_read,
+        ),
+        _Rows("devices", {"id": "i", "manufacturer": "'M' || i", "model": "'X'"}, 2),
+        _Rows(
+            "device_readings",
+            {
+                "device": "i % 2 + 1",
+                "revision": "i",
+                "model_digest": f"'{SOME_DIGEST}'",
+                "exam_score": "1.5",
+                "shown": "0",
+                "read_at": started,
             },
             n,
             where=is_read,
@@ -373,7 +387,7 @@ def _list_read(sql: _Sql) -> list[_Rows]:
             "known_answers",
             {
                 "sha256": sql.digest("4 * i + k"),
-                "maker": f"'{_SOME_DIGEST}'",
+                "maker": f"'{SOME_DIGEST}'",
                 "path": "'answers/' || i || k",
             },
             n,

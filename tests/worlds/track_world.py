@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from secondread.accept.dispositions import Disposition
 from secondread.accept.ledger import Ledger, PeerAssociation, RecordOutcome, StoredInstance
+from secondread.assemble.device import Device
 from secondread.assemble.patient_key import PatientKey
 from secondread.reasons import Outcome
 from secondread.settings import AssembleSettings, DestinationMode, ObjectKind
@@ -172,6 +173,8 @@ def reading(
     findings: Sequence[RecordedFinding] = (),
     images: Sequence[RecordedImage] = (),
     outcome: Outcome = Outcome.NO_FINDINGS,
+    device: Device | None = None,
+    exam_score: float | None = None,
 ) -> RecordedReading:
     study, number = claimed.study_uid, claimed.number
     made = [outbox_entry(study, number)] if entries is None else entries
@@ -184,6 +187,8 @@ def reading(
         findings=tuple(findings),
         shown_lesions=sum(finding.shown for finding in findings),
         objects=tuple(made),
+        device=device,
+        exam_score=exam_score,
     )
 
 

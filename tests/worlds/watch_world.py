@@ -366,6 +366,7 @@ class FakeTracker:
             },
             alarms=len(self.raised),
             due_studies=0,
+            oldest_due_at=None,
         )
 
 

@@ -8,6 +8,7 @@ from secondread import log
 from secondread.app.fault_record import FaultRecord
 from secondread.app.node import Node
 from secondread.app.retention import remove_left_folders, remove_old_objects
+from secondread.app.score_watch import watch_scores
 from secondread.app.silence import SilenceWatch
 from secondread.assemble.intake_rule import find_hold_reason
 from secondread.clock import Clock
@@ -26,7 +27,7 @@ PROCESS_KIND = "work"
 """Kind of a worker in its heartbeat."""
 
 RETENTION_SECONDS = 600.0
-"""How often to look for objects that are to be removed for their age."""
+"""How often to look for objects that are to be removed for their age, and at devices' scores."""
 
 SWEEP_SECONDS = 5.0
 """How often to look for readings that were claimed and never started, or broke."""
@@ -97,6 +98,7 @@ class Coordinator:
             remove_old_objects(self._node, now)
             unfinished = self._tracker.studies.list_unfinished(now, grace_seconds=0)
             remove_left_folders(self._node.settings.work_dir, unfinished, now)
+            watch_scores(self._tracker, self._model_digest, now)
 
     def _sweep(self) -> None:
         self._take_over()

@@ -24,6 +24,7 @@ from secondread.track.delivery_rows import (
 from secondread.track.states import DeliveryEvent, DeliveryState, step_delivery
 from secondread.track.tables import DeliveryRow, OutboxObjectRow, draw_claim
 from secondread.track.transfer_rows import add_sent
+from secondread.track.turnaround import find_turnarounds
 
 
 class Deliveries:
@@ -81,23 +82,32 @@ class Deliveries:
         proof: Proof = Proof.STORE_STATUS,
     ) -> None:
         """Record the objects that the destination holds, also when the lease has run out."""
+        first: list[int] = []
         with self._database.begin_write() as session:
             for delivery, answer in _match_answers(session, batch, answers):
                 if delivery.state is not DeliveryState.DELIVERED:
+                    if delivery.first_stored_at is None:
+                        first.append(delivery.outbox)
                     prove(delivery, proof, now)
                     delivery.last_status = answer.status
             add_sent(session, batch, answers, now)
+            turnarounds = find_turnarounds(session, batch.destination, first, now)
+        for turnaround in turnarounds:
+            turnaround.observe()
 
     def record_stored(
         self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime
     ) -> None:
         """Record the objects whose destination has to prove that it holds them, from now on."""
+        first: list[int] = []
         with self._database.begin_write() as session:
             for delivery, answer in _match_answers(session, batch, answers):
                 before = delivery.state
                 delivery.state = step_delivery(before, DeliveryEvent.STORED)
                 if delivery.state is before:
                     continue
+                if delivery.first_stored_at is None:
+                    first.append(delivery.outbox)
                 delivery.stored_at = delivery.due_at = now
                 delivery.first_stored_at = delivery.first_stored_at or now
                 delivery.proof_asked = 0
@@ -107,6 +117,9 @@ class Deliveries:
                     delivery.last_error = None
                 delivery.release()
             add_sent(session, batch, answers, now)
+            turnarounds = find_turnarounds(session, batch.destination, first, now)
+        for turnaround in turnarounds:
+            turnaround.observe()
 
     def record_duplicates(
         self, batch: DeliveryBatch, answers: Sequence[StoreAnswer], now: datetime

@@ -86,13 +86,17 @@ class NodeQueries(TrackerPart):
         with self._database.begin_read() as session:
             counts = read_counts(session)
             raised = select(func.count()).select_from(AlarmRow).where(AlarmRow.cleared_at.is_(None))
-            due = select(func.count()).select_from(StudyRow).where(is_due(now))
+            due_at = func.coalesce(StudyRow.settle_due_at, StudyRow.quiet_due_at)
+            due, oldest_due_at = session.execute(
+                select(func.count(), func.min(due_at)).select_from(StudyRow).where(is_due(now))
+            ).one()
             return NodeCounts(
                 studies=_sum_studies(counts),
                 outcomes=_sum_outcomes(counts),
                 deliveries=_select_deliveries(counts, _list_names(session)),
                 alarms=session.scalar(raised) or 0,
-                due_studies=session.scalar(due) or 0,
+                due_studies=due,
+                oldest_due_at=oldest_due_at,
                 priors={
                     (source, FetchState(state)): number
                     for (counted, state, source), number in counts.items()

@@ -6,9 +6,11 @@ from datetime import datetime
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from secondread import metrics
 from secondread.errors import InputError, TransitionError
 from secondread.settings import DestinationMode
 from secondread.track.database import TrackerPart, insert_if_new
+from secondread.track.devices import add_device_reading
 from secondread.track.operations import (
     LATE_INSTANCE,
     READING_BROKE,
@@ -33,6 +35,7 @@ from secondread.track.tables import (
     as_columns,
     from_row,
 )
+from secondread.track.turnaround import measure_stages, observe_stages
 from secondread.track.values import RecordedFinding, RecordedObject, RecordedReading
 
 _ANSWERED = (STUDY_STUCK, READING_BROKE, RESULT_NOT_MADE, LATE_INSTANCE, READING_HELD_UP)
@@ -97,6 +100,8 @@ class Results(TrackerPart):
             _add_prior_findings(session, revision, reading, study.patient)
             _add_findings(session, revision, reading, study.patient)
             _add_deliveries(session, _add_objects(session, revision, reading, now), profiles, now)
+            device = add_device_reading(session, revision, reading, now)
+            stages = measure_stages(study, revision, now)
             is_outdated = study.quiet_due_at is not None
             study.state = step_study(
                 study.state,
@@ -108,7 +113,11 @@ class Results(TrackerPart):
             for kind in _ANSWERED:
                 clear_alarm_in(session, kind, study.study_uid, now)
             session.flush()
-            return _list_objects(session, revision)
+            objects = _list_objects(session, revision)
+        observe_stages(stages)
+        if device is not None:
+            _observe_device(device, reading)
+        return objects
 
     def list_outbox(self, study_uid: str, number: int) -> tuple[RecordedObject, ...]:
         """Return what is in the outbox for a revision; empty while it has no results."""
@@ -185,6 +194,13 @@ def list_findings(session: Session, revision_id: int) -> list[RecordedFinding]:
         )
     )
     return [from_row(RecordedFinding, row, tracking_uid=tracking_uid) for row, tracking_uid in rows]
+
+
+def _observe_device(device: str, reading: RecordedReading) -> None:
+    metrics.DEVICE_READINGS.labels(device, reading.outcome.value).inc()
+    metrics.DEVICE_FINDINGS.labels(device).inc(reading.shown_lesions)
+    if reading.exam_score is not None:
+        metrics.EXAM_SCORES.labels(device).observe(reading.exam_score)
 
 
 def _finish(revision: RevisionRow, reading: RecordedReading, now: datetime) -> None:

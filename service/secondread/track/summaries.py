@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from secondread.accept.dispositions import Disposition
+from secondread.assemble.device import Device
 from secondread.assemble.patient_key import PatientKey
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
@@ -45,6 +46,16 @@ class StudySummary:
     dismiss_reason: str | None = None
     patient: int | None = None
     """Number of its patient, which says nothing of who it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSummary:
+    """A device that made exams which were read."""
+
+    number: int
+    label: str
+    """In metrics, alarms and logs: maker and number, as ``hologic-2``."""
+    device: Device
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,5 +340,7 @@ class NodeCounts:
     """By destination and state."""
     alarms: int
     due_studies: int
+    oldest_due_at: datetime | None
+    """When the first of them became due, at the earliest; None where none is."""
     priors: dict[tuple[str, FetchState], int] = field(default_factory=dict)
     """Queries for priors and priors wanted, by archive and state."""

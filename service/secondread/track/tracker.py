@@ -20,6 +20,7 @@ from secondread.track.counts import Counts
 from secondread.track.database import Database, insert_if_new
 from secondread.track.deliveries import Deliveries
 from secondread.track.destination_modes import Destinations
+from secondread.track.devices import Devices
 from secondread.track.dismissals import Dismissals
 from secondread.track.fetch_requests import FetchRequests
 from secondread.track.node_queries import NodeQueries
@@ -71,6 +72,7 @@ class Tracker:
         self.runs = ReadingRuns(self.database)
         self.deliveries = Deliveries(self.database, outbox_dir)
         self.destinations = Destinations(self.database)
+        self.devices = Devices(self.database)
         self.treatments = Treatments(self.database)
         self.patients = Patients(self.database)
         self.cad_reports = CadReports(self.database)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from secondread.accept.dispositions import RETENTION_EXPIRED
+from secondread.assemble.device import Device
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.settings import ObjectKind
 from secondread.track.states import Cause
@@ -227,6 +228,8 @@ class RecordedReading:
     """The same as natural log odds."""
     priority: float | None = None
     """Of the finding to look at first; None where nothing is shown."""
+    device: Device | None = None
+    """What made the images that were read; None where none was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,8 @@ class NodeGauges(Collector):
         yield _make_family("certificate_expiry_seconds", words, ["user", "file"], values)
 
     def _collect_studies(self) -> Iterator[Metric]:
-        counts = self._tracker.node_queries.count_all(self._clock())
+        now = self._clock()
+        counts = self._tracker.node_queries.count_all(now)
         states = {(state.value,): number for state, number in counts.studies.items()}
         yield _make_family("studies", "Studies, by state.", ["state"], states.items())
         words = "Studies, by the outcome of their latest finished reading."
@@ -81,6 +82,8 @@ class NodeGauges(Collector):
         yield _make_family("study_outcomes", words, ["outcome"], outcomes.items())
         words = "Studies that are due and wait for a worker."
         yield _make_gauge("studies_due", words, counts.due_studies)
+        words = "Seconds that the oldest of them has been due; 0 where none is."
+        yield _make_gauge("due_oldest_seconds", words, _compute_age(counts.oldest_due_at, now))
         words = "Result objects, by destination and state."
         deliveries = {(name, state.value): n for (name, state), n in counts.deliveries.items()}
         yield _make_family("deliveries", words, ["destination", "state"], deliveries.items())
@@ -119,7 +122,7 @@ class NodeGauges(Collector):
 
 
 def _compute_age(since: datetime | None, now: datetime) -> float:
-    return 0.0 if since is None else (now - since).total_seconds()
+    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
 
 
 def _make_family(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
+from secondread.assemble.device import find_device
 from secondread.assemble.mammogram import Mammogram
 from secondread.detect.marks import Detection
 from secondread.findings.changes import FindingRef
@@ -92,6 +93,7 @@ def store_reading(
         exam_score=reading.exam_score,
         exam_log_odds=reading.exam_log_odds,
         priority=reading.priority,
+        device=find_device(image.mammogram for image in reading.images if image.status.was_read),
     )
 
 

@@ -13,6 +13,7 @@ from secondread.track.tables.delivery_tables import (
     FetchRequestRow,
     OutboxObjectRow,
 )
+from secondread.track.tables.device_tables import DeviceReadingRow, DeviceRow
 from secondread.track.tables.operation_tables import (
     AlarmRow,
     ArrivalCheckRow,
@@ -59,6 +60,8 @@ __all__ = [
     "DeliveryRow",
     "DestinationChangeRow",
     "DestinationRow",
+    "DeviceReadingRow",
+    "DeviceRow",
     "FetchRequestRow",
     "FindingRow",
     "ImageResultRow",

@@ -623,6 +623,28 @@ _table(
     sa.Index(None, "expires_at"),
 )
 
+# Which devices made the exams, and how their first readings were scored.
+
+_table(
+    "devices",
+    _key("id", sa.Integer()),
+    _required("manufacturer", sa.Text()),
+    _required("model", sa.Text()),
+    sa.UniqueConstraint("manufacturer", "model"),
+)
+_table(
+    "device_readings",
+    _key("id", sa.Integer()),
+    _required("device", sa.Integer(), sa.ForeignKey("devices.id")),
+    _required("revision", sa.Integer(), sa.ForeignKey("revisions.id")),
+    _required("model_digest", DIGEST),
+    _required("exam_score", sa.Double()),
+    _required("shown", sa.Integer()),
+    _required("read_at", INSTANT),
+    sa.UniqueConstraint("revision"),
+    sa.Index(None, "device", "model_digest", "id"),
+)
+
 # Who did what; not part of any view.
 
 _table(
