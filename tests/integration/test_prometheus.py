@@ -70,10 +70,12 @@ scrape_configs:
     def find(self, query: str) -> list[float]:
         """Return the values that a query has now; none while Prometheus is not up."""
         try:
-            answer = self.ask("query", query=query).json()
+            answer = self.ask("query", query=query)
         except httpx.TransportError:
             return []
-        return [float(one["value"][1]) for one in answer.get("data", {}).get("result", [])]
+        if answer.status_code != httpx.codes.OK:
+            return []
+        return [float(one["value"][1]) for one in answer.json()["data"]["result"]]
 
 
 @pytest.fixture
