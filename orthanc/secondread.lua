@@ -19,6 +19,10 @@ local MAMMOGRAMS = {
   ['1.2.840.10008.5.1.4.1.1.1.2.1'] = true,
 }
 
+-- Key Object Selection Document Storage: rejection notes are of it (IHE IOCM). The node tells them from
+-- other key objects, which it stores and does not use. It writes none itself.
+local KEY_OBJECTS = '1.2.840.10008.5.1.4.1.1.88.59'
+
 -- Seconds between tries: so many for each failure in a row, up to the limit.
 local PAUSE, LONGEST_PAUSE = 5, 20
 
@@ -49,11 +53,11 @@ local function set_mark(level, id, text)
   RestApiPut('/' .. level .. '/' .. id .. '/metadata/' .. MARK, text, true)
 end
 
--- Mammograms, except what the node sent, what it has, and anonymized copies (a second study of
+-- Mammograms and the key objects of their studies, except what the node sent, what it has, and anonymized copies (a second study of
 -- the same woman under another name is not to be read).
 local function wanted(metadata)
   return node_ae_title ~= nil
-    and MAMMOGRAMS[metadata.SopClassUid] == true
+    and (MAMMOGRAMS[metadata.SopClassUid] == true or metadata.SopClassUid == KEY_OBJECTS)
     and metadata.RemoteAET ~= node_ae_title
     and metadata.AnonymizedFrom == nil
     and metadata[MARK] == nil
@@ -79,12 +83,24 @@ local function remove(item)
   end
 end
 
--- Everything that is still wanted of a study. Series of other modalities, which may have
--- thousands of images, are passed over.
-local function add_study(id)
+-- The series of a study that may hold something for the node: none where there is no mammogram.
+-- Those of other modalities, which may have thousands of images, are passed over.
+local function list_series(id)
+  local found, has_mammograms = {}, false
   for _, series in ipairs(get('/studies/' .. id .. '/series') or {}) do
-    local images = series.MainDicomTags.Modality == 'MG' and series.Instances or {}
-    for _, instance in ipairs(images) do
+    local modality = series.MainDicomTags.Modality
+    has_mammograms = has_mammograms or modality == 'MG'
+    if modality == 'MG' or modality == 'KO' then
+      table.insert(found, series)
+    end
+  end
+  return has_mammograms and found or {}
+end
+
+-- Everything that is still wanted of a study.
+local function add_study(id)
+  for _, series in ipairs(list_series(id)) do
+    for _, instance in ipairs(series.Instances) do
       local metadata = get('/instances/' .. instance .. '/metadata?expand')
       if metadata and wanted(metadata) then
         add(instance, id)

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from secondread.track.states import DeliveryState, StudyState
 from secondread_lab.simulate.exam import ExamFiles
 from tests.acceptance.conftest import NodeProcess, Pacs, until
 from tests.peers.orthanc_peer import CONFIGURATION, Orthanc
 from tests.peers.postgres_server import PostgresServer
+from tests.worlds.track_world import rejection_note
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -77,6 +79,16 @@ def foreign_capture(like: Path, folder: Path) -> Path:
     path = folder / "capture.dcm"
     ds.save_as(path)
     return path
+
+
+def write_note(study_uid: str, image: Path, file: Path) -> Path:
+    """Write a rejection note of a study of the patient of an image."""
+    note = rejection_note(["1.2.3"], study_uid)
+    note.PatientID = pydicom.dcmread(image, stop_before_pixels=True).PatientID
+    note.file_meta = FileMetaDataset()
+    note.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    note.save_as(file, enforce_file_format=True)
+    return file
 
 
 class TestRoundTrip:
@@ -156,23 +168,29 @@ def test_a_node_that_is_away_for_a_while_gets_everything_when_it_is_back(
 
 
 @pytest.mark.peer("storescp")
-def test_an_anonymized_copy_is_not_forwarded(
-    orthanc: Orthanc, pacs: Pacs, exam: ExamFiles, study_uid: str
+def test_notes_go_with_their_mammograms_and_an_anonymized_copy_does_not(
+    orthanc: Orthanc, pacs: Pacs, exam: ExamFiles, study_uid: str, tmp_path: Path
 ) -> None:
     orthanc.configure(pacs.port)  # any SCP will do
     orthanc.start()
-    assert orthanc.push(exam.current[0]).returncode == 0
-    original = orthanc.study(study_uid)
+    note = write_note(study_uid, exam.current[0], tmp_path / "note.dcm")
+    elsewhere = write_note("1.2.3.4", exam.current[0], tmp_path / "elsewhere.dcm")
+    assert orthanc.push(exam.current[0], note, elsewhere).returncode == 0
+    original, other = orthanc.study(study_uid), orthanc.study("1.2.3.4")
 
     copy = orthanc.post(f"/studies/{original}/anonymize", b"{}")["ID"]
     until(lambda: orthanc.changes("StableStudy", copy) > 0, "the copy to be stable")
-    until(lambda: any(pacs.folder.iterdir()), "the image")
+    until(lambda: orthanc.changes("StableStudy", other) > 0, "the other study to be stable")
+    until(lambda: len(list(pacs.folder.iterdir())) >= 2, "the image and its note")
     orthanc.stop()  # only when the script has dealt with all events
     orthanc.start()
 
     assert "Secondread" in orthanc.get(f"/studies/{original}/metadata")
     assert "Secondread" not in orthanc.get(f"/studies/{copy}/metadata")
-    assert len(pacs.files()) == 1
+    assert "Secondread" not in orthanc.get(f"/studies/{other}/metadata")
+    sent = [pydicom.dcmread(path, stop_before_pixels=True) for path in pacs.files().values()]
+    assert {str(ds.StudyInstanceUID) for ds in sent} == {study_uid}
+    assert sorted(ds.Modality for ds in sent) == ["KO", "MG"]
 
 
 def test_the_script_takes_no_event_that_hands_over_a_whole_report() -> None:
