@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from secondread.cli.commands import app
 from secondread.errors import InputError
+from tests.worlds.builders import header
+from tests.worlds.node_world import NodeWorld
 
 HEAD = "patient_id,issuer,side,procedure,started_on,ended_on,site\n"
 
@@ -89,3 +91,19 @@ def test_a_patient_is_confirmed_by_name_of_the_id(settings: Path) -> None:
     assert "0 names or birth dates, 0 studies are due" in confirmed
     with pytest.raises(InputError, match="not known"):
         command(settings, "patients", "confirm", "P9")
+
+
+def test_what_matches_no_study_is_said_with_the_issuer_that_studies_have(
+    settings: Path, tmp_path: Path
+) -> None:
+    world = NodeWorld(tmp_path)
+    world.deliver(header(PatientID="P1", IssuerOfPatientID="HOSPITAL"))
+    record = tmp_path / "record.csv"
+    rows = "P1,,L,lumpectomy,,,\nP1,HOSPITAL,L,lumpectomy,,,\nP2,,R,mastectomy,,,\n"
+    record.write_text(HEAD + rows, encoding="utf-8")
+    printed = command(tmp_path / "secondread.toml", "treatments", "import", str(record))
+    assert "row 2: without an issuer, it matches no study" in printed
+    assert "the issuer 'HOSPITAL'" in printed
+    assert "row 3" not in printed
+    assert "row 4: no study of this patient is here yet" in printed
+    assert "P1" not in printed

@@ -11,11 +11,11 @@ from rich.table import Table
 
 from secondread.app.node import open_node
 from secondread.assemble.due import DueRules
-from secondread.cli.options import SettingsFile, read_settings
+from secondread.cli.options import AsJson, SettingsFile, print_json, read_settings
+from secondread.cli.study_argument import StudyUid
 from secondread.clock import utc_now
 from secondread.errors import InputError, SettingsError
 
-StudyUid = Annotated[str, typer.Argument(help="Study Instance UID.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it is kept. Name no patient in it.")]
 
 app = typer.Typer(
@@ -24,7 +24,7 @@ app = typer.Typer(
 
 
 def resend_results(
-    study_uid: StudyUid,
+    study: StudyUid,
     destination: Annotated[str, typer.Argument(help="Name of a destination.")],
     settings: SettingsFile = None,
 ) -> None:
@@ -38,6 +38,7 @@ def resend_results(
         raise SettingsError(
             f"no destination {destination!r}; there are: {', '.join(sorted(profiles)) or 'none'}"
         )
+    study_uid = node.tracker.study_lookup.find_uid(study)
     resent = node.tracker.resending.resend(
         study_uid, destination, profiles[destination], getpass.getuser()[:80], utc_now()
     )
@@ -45,18 +46,24 @@ def resend_results(
     typer.echo(f"{resent.objects} objects of revision {resent.revision} are on their way{left}")
 
 
-def dismiss_study(study_uid: StudyUid, reason: Why, settings: SettingsFile = None) -> None:
+def dismiss_study(study: StudyUid, reason: Why, settings: SettingsFile = None) -> None:
     """Have a study whose reading failed be nobody's concern any more, and its alarms."""
     node = open_node(read_settings(settings, "studies"))
+    study_uid = node.tracker.study_lookup.find_uid(study)
     node.tracker.dismissals.dismiss_study(study_uid, reason, getpass.getuser()[:80], utc_now())
     typer.echo("dismissed")
 
 
 @app.command("list")
-def list_alarms(settings: SettingsFile = None) -> None:
+def list_alarms(as_json: AsJson = False, settings: SettingsFile = None) -> None:
     """List the alarms that are raised, with the numbers by which they are dismissed."""
     node = open_node(read_settings(settings, "alarms"))
-    table = Table("number", "severity", "kind", "raised", "detail", box=None)
+    if as_json:
+        print_json({"alarms": node.tracker.node_queries.list_alarms()})
+        return
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for heading in ("number", "severity", "kind", "raised (UTC)", "detail"):
+        table.add_column(heading, overflow="fold")
     for alarm in node.tracker.node_queries.list_alarms():
         done = f" (dismissed by {alarm.dismissed_by}: {alarm.dismiss_reason})"
         table.add_row(

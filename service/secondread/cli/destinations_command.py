@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from secondread.app.node import open_node
-from secondread.cli.options import SettingsFile, read_settings
+from secondread.cli.options import AsJson, SettingsFile, print_json, read_settings
 from secondread.clock import utc_now
 from secondread.errors import SettingsError
 from secondread.settings import DestinationMode
@@ -25,24 +25,31 @@ Names = Annotated[list[str], typer.Argument(help="Names of destinations.")]
 
 
 @app.command("list")
-def list_destinations(settings: SettingsFile = None) -> None:
+def list_destinations(as_json: AsJson = False, settings: SettingsFile = None) -> None:
     """List destinations with their mode, what waits for them, and why."""
     node = open_node(read_settings(settings, "destinations"))
-    states = ("waiting", "stored", "delivered", "duplicate, unproven", "shadow")
+    if as_json:
+        rows = node.tracker.node_queries.list_destinations()
+        print_json({"destinations": rows})
+        return
+    states = ("waiting", "stored", "delivered", "duplicate", "shadow")
     notes: list[str] = []
-    table = Table("name", "mode", "peer", *states, box=None)
+    table = Table("name", "mode", box=None, padding=(0, 1, 0, 0))
+    for state in states:
+        table.add_column(state, justify="right")
+    table.add_column("peer", overflow="fold")
     for row in node.tracker.node_queries.list_destinations():
         configured = next((d for d in node.settings.destinations if d.name == row.name), None)
         peer = f"{configured.ae_title}@{configured.host}:{configured.port}" if configured else "-"
         table.add_row(
             row.name,
             row.mode,
-            escape(peer),
             str(row.counts[DeliveryState.PENDING] + row.counts[DeliveryState.SENDING]),
             str(row.counts[DeliveryState.STORED]),
             str(row.counts[DeliveryState.DELIVERED]),
             str(row.counts[DeliveryState.DUPLICATE]),
             str(row.counts[DeliveryState.SHADOW]),
+            escape(peer),
         )
         notes.extend(describe_trouble(row))
     console = Console()

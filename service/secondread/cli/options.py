@@ -2,9 +2,11 @@
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,6 +53,8 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="As JSON, for programs: no key of it changes its meaning.")
 ]
 
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, the latest first.")]
+
 DEFAULT_FILE = Path("secondread.toml")
 
 
@@ -62,8 +66,21 @@ def find_settings_file(given: Path | None) -> Path | None:
 
 
 def print_json(document: object) -> None:
-    """Print a document for programs; dates as ISO 8601, times in UTC."""
-    typer.echo(json.dumps(document, indent=2, default=_encode))
+    """Print a document for programs: values by the names of their fields, times in ISO 8601."""
+    typer.echo(json.dumps(_make_plain(document), indent=2, default=_encode))
+
+
+def _make_plain(value: Any) -> Any:  # noqa: ANN401  (anything that is printed)
+    """Return records as mappings, however deep they are in a document."""
+    if is_dataclass(value):
+        return {field.name: _make_plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return _make_plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {str(key): _make_plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_make_plain(part) for part in value]
+    return value
 
 
 def _encode(value: object) -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from secondread.app.node import open_node
 from secondread.assemble.due import DueRules
-from secondread.cli.options import SettingsFile, read_settings
+from secondread.cli.options import AsJson, Limit, SettingsFile, print_json, read_settings
 from secondread.cli.patient_argument import PATIENT_HELP, format_patient
 from secondread.clock import utc_now
 from secondread.followup.treatment_file import parse_patient
@@ -27,11 +27,14 @@ app = typer.Typer(
 
 @app.command("list")
 def list_patients(
-    limit: Annotated[int, typer.Option(help="At most so many.")] = 200,
-    settings: SettingsFile = None,
+    limit: Limit = 200, as_json: AsJson = False, settings: SettingsFile = None
 ) -> None:
     """List patients by ID and issuer; this shows patient IDs."""
     node = open_node(read_settings(settings, "patients"))
+    if as_json:
+        rows = node.tracker.patients.list_patients(limit)
+        print_json({"patients": rows})
+        return
     table = Table(box=None)
     table.add_column("patient", overflow="fold")
     for name in ("studies", "treatments"):

@@ -1,6 +1,7 @@
 """`secondread treatments`: the record of who was treated, where and when."""
 
 import getpass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,9 @@ from rich.table import Table
 
 from secondread.app.node import open_node
 from secondread.assemble.due import DueRules
+from secondread.assemble.patient_key import PatientKey
 from secondread.cli.attention_commands import end_treatment
-from secondread.cli.options import SettingsFile, read_settings
+from secondread.cli.options import AsJson, Limit, SettingsFile, print_json, read_settings
 from secondread.cli.patient_argument import PATIENT_HELP, format_patient
 from secondread.clock import utc_now
 from secondread.followup.treatment_file import (
@@ -21,6 +23,8 @@ from secondread.followup.treatment_file import (
     read_treatment_file,
 )
 from secondread.track.treatments import encode_treatment
+
+_MOST_ROWS = 20
 
 app = typer.Typer(
     help="The record of who was treated, where and when.",
@@ -55,6 +59,35 @@ def import_file(
         for row in rows
     )
     typer.echo(f"{len(rows)} rows: {new} new, {len(rows) - new} known already")
+    unmatched = node.tracker.study_lookup.find_issuers(row.patient for row in rows)
+    _report_unmatched([(row.row, row.patient) for row in rows], unmatched)
+
+
+def _report_unmatched(
+    rows: Sequence[tuple[int, PatientKey]], unmatched: Mapping[PatientKey, tuple[str, ...]]
+) -> None:
+    """Say of which patients no study is there; by row, for a terminal keeps what it shows."""
+    by_cause: dict[str, list[int]] = {}
+    for number, patient in rows:
+        if patient in unmatched:
+            cause = _explain_unmatched(patient, unmatched[patient])
+            by_cause.setdefault(cause, []).append(number)
+    for cause, numbers in by_cause.items():
+        named = ", ".join(map(str, numbers[:_MOST_ROWS]))
+        more = ", and others" if len(numbers) > _MOST_ROWS else ""
+        where = f"row {named}" if len(numbers) == 1 else f"rows {named}{more}"
+        typer.echo(f"{where if numbers[0] else 'note'}: {cause}")
+
+
+def _explain_unmatched(patient: PatientKey, issuers: tuple[str, ...]) -> str:
+    if not issuers:
+        return "no study of this patient is here yet; one that comes is matched by ID and issuer"
+    given = f"of the issuer {patient.issuer!r}" if patient.issuer else "without an issuer"
+    theirs = " or ".join(repr(issuer) if issuer else "none" for issuer in issuers)
+    return (
+        f"{given}, it matches no study; studies have this ID with the issuer {theirs}. Correct the "
+        "issuer and import it again, or join the two with `secondread patients merge`"
+    )
 
 
 @app.command("add")
@@ -81,6 +114,7 @@ def add_treatment(
         key, encode_treatment(treatment), utc_now(), _get_user(), rules
     )
     typer.echo("added" if is_new else "known already")
+    _report_unmatched([(0, key)], node.tracker.study_lookup.find_issuers([key]))
 
 
 app.command("end")(end_treatment)
@@ -89,12 +123,17 @@ app.command("end")(end_treatment)
 @app.command("list")
 def list_treatments(
     patient: Annotated[str | None, typer.Option(help=PATIENT_HELP)] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.")] = 200,
+    limit: Limit = 200,
+    as_json: AsJson = False,
     settings: SettingsFile = None,
 ) -> None:
     """List treatments by patient; this shows patient IDs."""
     key = None if patient is None else parse_patient(patient)
     node = open_node(read_settings(settings, "treatments"))
+    if as_json:
+        rows = node.tracker.treatments.list_treatments(limit, key)
+        print_json({"treatments": rows})
+        return
     table = Table(box=None)
     table.add_column("number")
     table.add_column("patient", overflow="fold")

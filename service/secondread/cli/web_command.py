@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from secondread.cli.options import Parent, SettingsFile, read_settings
+from secondread.cli.options import AsJson, Parent, SettingsFile, print_json, read_settings
 from secondread.clock import utc_now
 from secondread.settings import Role
 
@@ -54,11 +54,15 @@ def make_token(name: Name, role: GivenRole = Role.LOOK, settings: SettingsFile =
 
 
 @token.command("list")
-def list_tokens(settings: SettingsFile = None) -> None:
+def list_tokens(as_json: AsJson = False, settings: SettingsFile = None) -> None:
     """List the tokens, without what would let anybody in."""
     from secondread.app.node import open_node
 
     node = open_node(read_settings(settings, "web"))
+    if as_json:
+        rows = node.tracker.access.list_tokens()
+        print_json({"tokens": rows})
+        return
     table = Table("name", "role", "made", "by", "revoked", box=None)
     for row in node.tracker.access.list_tokens():
         revoked = f"{row.revoked_at:%Y-%m-%d} by {row.revoked_by}" if row.revoked_at else "-"

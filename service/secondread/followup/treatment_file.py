@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +17,8 @@ COLUMNS = ("patient_id", "issuer", "side", "procedure", "started_on", "ended_on"
 issuer, dates and site may be empty."""
 
 _LONGEST_ID = 256
+_MOST_FAULTS = 50
+"""Faults of a file that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class RecordedTreatment:
 
     patient: PatientKey
     treatment: Treatment
+    row: int = field(default=0, compare=False)
+    """Its line in the file, from 1."""
 
 
 def read_treatment_file(path: Path) -> tuple[RecordedTreatment, ...]:
@@ -33,7 +37,8 @@ def read_treatment_file(path: Path) -> tuple[RecordedTreatment, ...]:
     Raises
     ------
     InputError
-        It is no such CSV. The message names file, row and column, and quotes no patient ID.
+        It is no such CSV. The message names every fault with row and column, and quotes no
+        patient ID.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -50,22 +55,44 @@ def read_treatment_file(path: Path) -> tuple[RecordedTreatment, ...]:
             )
         if unknown := sorted(set(columns) - set(COLUMNS)):
             raise InputError(f"{path}: unknown column {', '.join(unknown)}")
-        return tuple(_read_row(path, reader.line_num, row) for row in reader)
+        return _read_rows(path, reader)
     except csv.Error as error:
         raise InputError(f"{path}, row {reader.line_num}: {error}") from None
 
 
-def _read_row(path: Path, number: int, row: Mapping[str, str | list[str]]) -> RecordedTreatment:
+def _read_rows(path: Path, reader: "csv.DictReader[str]") -> tuple[RecordedTreatment, ...]:
+    rows, faults = list[RecordedTreatment](), list[str]()
+    for row in reader:
+        try:
+            rows.append(_read_row(reader.line_num, row))
+        except InputError as error:
+            faults.append(f"row {reader.line_num}: {error}")
+    if len(faults) == 1:
+        raise InputError(f"{path}, {faults[0]}")
+    if faults:
+        more = len(faults) - _MOST_FAULTS
+        last = [f"and {more} rows more"] if more > 0 else []
+        lines = [f"{path}: {len(faults)} rows are wrong", *faults[:_MOST_FAULTS], *last]
+        raise InputError("\n  ".join(lines))
+    return tuple(rows)
+
+
+def _read_row(number: int, row: Mapping[str, str | list[str]]) -> RecordedTreatment:
     if row.get(""):
-        raise InputError(f"{path}, row {number}: more values than columns")
+        raise InputError("more values than columns")
     values = {name.strip(): str(value).strip() for name, value in row.items() if name}
+    faults, patient, treatment = list[str](), None, None
     try:
-        return RecordedTreatment(
-            parse_patient_key(values["patient_id"], values.get("issuer", "")),
-            parse_treatment(values),
-        )
+        patient = parse_patient_key(values["patient_id"], values.get("issuer", ""))
     except InputError as error:
-        raise InputError(f"{path}, row {number}: {error}") from None
+        faults.append(str(error))
+    try:
+        treatment = parse_treatment(values)
+    except InputError as error:
+        faults.append(str(error))
+    if patient is None or treatment is None:
+        raise InputError("; ".join(faults))
+    return RecordedTreatment(patient, treatment, number)
 
 
 def parse_patient_key(patient_id: str, issuer: str) -> PatientKey:
@@ -101,19 +128,36 @@ def parse_treatment(values: Mapping[str, str]) -> Treatment:
     Raises
     ------
     InputError
-        A value makes no sense; the message names its column.
+        A value makes no sense; the message names each such column.
     """
+    faults: list[str] = []
     side = Laterality.from_letter(values["side"].upper())
     if side not in {Laterality.LEFT, Laterality.RIGHT}:
-        raise InputError(f"side is {values['side']!r}: R or L is expected")
+        faults.append(f"side is {values['side']!r}: R or L is expected")
     word = values["procedure"].lower()
     if word not in set(Procedure):
-        raise InputError(f"procedure is {word!r}: one of {', '.join(Procedure)} is expected")
-    started, ended = parse_day(values, "started_on"), parse_day(values, "ended_on")
+        faults.append(f"procedure is {word!r}: one of {', '.join(Procedure)} is expected")
+    started = _collect_day(values, "started_on", faults)
+    ended = _collect_day(values, "ended_on", faults)
     if started is not None and ended is not None and ended < started:
-        raise InputError("ended_on is before started_on")
-    site = read_surgical_site(values.get("site", ""), side)
+        faults.append("ended_on is before started_on")
+    site = None
+    try:
+        # Where the side is none, the right one shows as well as any whether the words make sense.
+        site = read_surgical_site(values.get("site", ""), side or Laterality.RIGHT)
+    except InputError as error:
+        faults.append(str(error))
+    if side is None or faults:
+        raise InputError("; ".join(faults))
     return Treatment(Procedure(word), side, started, ended, site, TreatmentSource.RECORD)
+
+
+def _collect_day(values: Mapping[str, str], column: str, faults: list[str]) -> date | None:
+    try:
+        return parse_day(values, column)
+    except InputError as error:
+        faults.append(str(error))
+        return None
 
 
 def parse_day(values: Mapping[str, str], column: str) -> date | None:

@@ -33,6 +33,7 @@ from secondread.track.reading_runs import ReadingRuns
 from secondread.track.resending import Resending
 from secondread.track.results import Results
 from secondread.track.studies import Studies
+from secondread.track.study_lookup import StudyLookup
 from secondread.track.study_queries import StudyQueries
 from secondread.track.tables import InstallationRow
 from secondread.track.treatments import Treatments
@@ -88,6 +89,7 @@ class Tracker:
         self.patient_queries = PatientQueries(self.database)
         self.resending = Resending(self.database)
         self.dismissals = Dismissals(self.database)
+        self.study_lookup = StudyLookup(self.database)
 
     # These read headers, call peers, or reckon with places in pictures: what that needs takes a
     # third of a second to import, and whoever asks how a study stands would wait for it.

@@ -62,6 +62,16 @@ def test_an_error_names_the_file_the_row_and_the_value(tmp_path: Path, line: str
     assert "P1" not in str(raised.value)
 
 
+def test_all_faults_of_a_file_are_named_at_once(tmp_path: Path) -> None:
+    text = HEAD + ",,X,appendectomy,2.3.2021,soon,noon\nP1,,L,lumpectomy,,,\nP1,,R,lumpectomy,x,,\n"
+    with pytest.raises(InputError) as raised:
+        read_treatment_file(written(tmp_path, text))
+    first, second = str(raised.value).splitlines()[1:]
+    for fault in ("patient_id", "side", "procedure", "started_on", "ended_on", "site 'noon'"):
+        assert fault in first
+    assert second.strip().startswith("row 4: started_on is 'x'")
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
