@@ -127,6 +127,8 @@ def test_programs_read_the_same_keys_tomorrow(world: NodeWorld, tmp_path: Path) 
         *("study_uid", "study_date", "peer", "state", "hold_reason", "outcome", "revision"),
         *("shown_findings", "doubtful_images", "images", "waiting_deliveries"),
         *("first_arrived_at", "last_arrived_at", "due_at", "reported_at"),
+        *("next_cause", "requested_by", "patient_number"),
+        *("dismissed_at", "dismissed_by", "dismiss_reason"),
     }
     shown = json.loads(run(tmp_path, "show", "1.2.3", "--json"))
     assert set(shown) == {

@@ -37,7 +37,7 @@ def print_studies(
         Whether a program reads it.
     """
     if as_json:
-        print_json({"studies": [_as_document(study, patients) for study in studies]})
+        print_json({"studies": [make_study_document(study, patients) for study in studies]})
         return
     console = Console(highlight=False)
     names = shorten_uids([study.study_uid for study in studies])
@@ -81,17 +81,13 @@ def shorten_uids(uids: Sequence[str]) -> dict[str, str]:
     return {uid: uid for uid in uids}
 
 
-def _as_document(
+def make_study_document(
     study: StudySummary, patients: Mapping[str, PatientKey] | None
 ) -> dict[str, object]:
-    return {**asdict(study), **describe_patient(study.study_uid, patients)}
-
-
-def describe_patient(
-    study_uid: str, patients: Mapping[str, PatientKey] | None
-) -> dict[str, dict[str, str] | None]:
-    """Return the patient of a study for a document; nothing where patients are not to be shown."""
-    if patients is None:
-        return {}
-    patient = patients.get(study_uid)
-    return {"patient": None if patient is None else asdict(patient)}
+    """Return a study for a program; who its patient is only where `patients` is given."""
+    document = asdict(study)
+    document["patient_number"] = document.pop("patient")
+    if patients is not None:
+        patient = patients.get(study.study_uid)
+        document["patient"] = None if patient is None else asdict(patient)
+    return document

@@ -12,7 +12,7 @@ from rich.table import Table
 from secondread.assemble.patient_key import PatientKey
 from secondread.cli.options import print_json
 from secondread.cli.patient_argument import format_patient
-from secondread.cli.study_list import describe_patient
+from secondread.cli.study_list import make_study_document
 from secondread.reasons import Reason
 from secondread.track.states import DeliveryState
 from secondread.track.study_lookup import ComparedPrior, Comparison
@@ -58,7 +58,7 @@ def print_study(
 def _as_document(
     detail: StudyDetail, comparison: Comparison, patients: Mapping[str, PatientKey] | None
 ) -> dict[str, object]:
-    study = {**asdict(detail.summary), **describe_patient(detail.summary.study_uid, patients)}
+    study = make_study_document(detail.summary, patients)
     document = asdict(detail)
     del document["summary"]
     return {"study": study, **document, "comparison": asdict(comparison)}
