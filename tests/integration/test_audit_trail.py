@@ -23,7 +23,6 @@ from secondread.app.audit_trail import (
     record_refusals,
 )
 from secondread.app.node import COMMAND, make_journal
-from secondread.app.settings_watch import flatten_settings
 from secondread.app.syslog import send_to_syslog
 from secondread.assemble.due import DueRules
 from secondread.assemble.patient_key import PatientKey
@@ -46,6 +45,7 @@ from secondread.settings import (
 from secondread.track.audit_messages import AuditMessage
 from secondread.track.change_rights import Sender
 from secondread.track.prior_choice import FETCH_NOTHING
+from secondread.track.settings_document import flatten_settings
 from secondread.track.values import TreatmentRecord
 from secondread.watch.application import make_app
 from tests.worlds.builders import header

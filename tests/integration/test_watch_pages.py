@@ -15,8 +15,9 @@ from secondread.accept.ledger import RefusalKind
 from secondread.followup.timeline import build_histories
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
-from secondread.settings import DestinationMode, Proof
+from secondread.settings import DatabaseSettings, DestinationMode, DetectSettings, Proof
 from secondread.track.states import DeliveryState, FetchState, StudyState
+from secondread.track.study_log import LogEntry
 from secondread.track.summaries import (
     ArrivalCheckSummary,
     DeliverySummary,
@@ -99,6 +100,7 @@ PAGES = (
     "/missing",
     "/destinations",
     "/node",
+    "/settings",
 )
 
 
@@ -148,6 +150,62 @@ def test_a_page_has_one_main_heading_a_language_and_labelled_inputs(
 def test_other_host_names_are_not_answered_on_loopback(client: Browser) -> None:
     assert client.get("/", headers={"host": "evil.example"}).status_code == 400
     assert client.get("/", headers={"host": "localhost:8042"}).status_code == 200
+
+
+# The day, the node, and the log of a study.
+
+
+def test_the_front_page_has_the_day_and_the_node_at_a_glance(
+    client: Browser, fake: FakeTracker
+) -> None:
+    fake.where = [destination(), destination("viewer", DestinationMode.PAUSED)]
+    text = read(client, "/").text
+    assert "Received 7 Read 6 With findings 2 Failed 1 Waiting 0 oldest due for 1 min 15 s" in text
+    assert "Last image to report 1 min 35 s median; worst 6 min 50 s" in text
+    assert "Destinations pacs live viewer paused" in text
+    assert "Queue 0 due Disk 50.0 GB free Processes 3 alive Alarms none" in text
+    assert re.search(r"Model secondread-calcification \S+ operating point 1 standard", text)
+    assert "calibration: the model's own" in text
+
+
+def test_a_model_that_cannot_be_used_is_said_and_the_page_is_there(
+    fake: FakeTracker, tmp_path: Path
+) -> None:
+    detect = DetectSettings(manifest=tmp_path / "none.toml")
+    own = settings().model_copy(update={"detect": detect})
+    app = make_app(fake.as_tracker(), FakeArchive(tmp_path, free=10**9), own, lambda: NOW)
+    text = read(Browser(app), "/").text
+    assert "cannot be used" in text
+    assert "1.0 GB free 2.1 GB is the minimum" in text
+
+
+def test_the_settings_in_force_are_shown_and_no_password(fake: FakeTracker, tmp_path: Path) -> None:
+    url = "postgresql+psycopg://me:hidden-secret@host/name?sslpassword=hidden-secret"
+    own = settings().model_copy(update={"database": DatabaseSettings(url=url)})
+    app = make_app(fake.as_tracker(), FakeArchive(tmp_path), own, lambda: NOW)
+    page = read(Browser(app), "/settings").text
+    assert "hidden-secret" not in page
+    assert '"postgresql+psycopg://me:***@host/name"' in page
+    assert 'peers[MAMMO_1].ae_title "MAMMO_1" –' in page
+
+
+def test_a_study_shows_its_way_and_its_log(
+    client: Browser, fake: FakeTracker, tmp_path: Path
+) -> None:
+    fake.happened = [LogEntry(ago(60), "claimed as <i>revision</i> 1", "worker-0", "reading")]
+    detail = read_study(tmp_path)
+    (done,) = detail.revisions
+    due = replace(done, due_at=ago(310))
+    fake.details[STUDY] = replace(detail, revisions=(due,))
+    text = read(client, f"/studies/{STUDY}").text
+    way = "settled 2026-03-02 10:24:50 + 10 s claimed 2026-03-02 10:25:00 + 10 s"
+    assert f"arrived 2026-03-02 10:24:40 {way}" in text
+    assert "read 2026-03-02 10:25:42 + 42 s sent 2026-03-02 10:25:44 + 2 s proven" in text
+    assert "claimed as <i>revision</i> 1 worker-0 reading" in text
+
+    shadow = delivery(state=DeliveryState.SHADOW, delivered_at=None, proof=None)
+    fake.details[STUDY] = read_study(tmp_path, None, shadow)
+    assert "sent – kept in shadow proven –" in read(client, f"/studies/{STUDY}").text
 
 
 # The list.

@@ -31,6 +31,7 @@ from secondread.track.access import KnownCaller
 from secondread.track.cad_reports import ReportFile
 from secondread.track.dismissals import RefusalLine
 from secondread.track.states import Cause, DeliveryState, RevisionState, StudyState
+from secondread.track.study_log import LogEntry
 from secondread.track.summaries import (
     AlarmSummary,
     ArrivalCheckSummary,
@@ -47,6 +48,7 @@ from secondread.track.summaries import (
     StudyPlace,
     StudySummary,
 )
+from secondread.track.today import DaySummary
 from secondread.track.tracker import Tracker
 from secondread.track.values import RecordedFinding, Severity
 
@@ -244,6 +246,10 @@ class FakeTracker:
     """CAD reports of priors by study UID."""
     never_came: list[MissingStudySummary] = field(default_factory=list)
     compared: list[ArrivalCheckSummary] = field(default_factory=list)
+    day: DaySummary = field(
+        default_factory=lambda: DaySummary(7, 6, 2, 1, 95.0, 410.0, ago(75), "")
+    )
+    happened: list[LogEntry] = field(default_factory=list)
     away: bool = False
 
     @property
@@ -257,6 +263,20 @@ class FakeTracker:
     @property
     def lesions(self) -> "FakeTracker":
         return self
+
+    @property
+    def today(self) -> "FakeTracker":
+        return self
+
+    def summarize(self, since: datetime, now: datetime) -> DaySummary:
+        return self.day
+
+    @property
+    def study_log(self) -> "FakeTracker":
+        return self
+
+    def list_entries(self, study_uid: str, *, with_looks: bool = False) -> list[LogEntry]:
+        return self.happened
 
     @property
     def dismissals(self) -> "FakeDismissals":

@@ -16,7 +16,7 @@ from types import TracebackType
 from secondread import log
 from secondread.accept.ledger import Refusal
 from secondread.app.node import Node, make_journal
-from secondread.app.settings_watch import describe_changes, describe_place, flatten_settings
+from secondread.app.settings_watch import describe_changes, describe_place
 from secondread.app.syslog import describe_fault, make_syslog_line, send_to_syslog
 from secondread.audit import AuditEvent, AuditKind, Record
 from secondread.clock import utc_now
@@ -25,6 +25,7 @@ from secondread.metrics import AUDIT_EVENTS_LOST
 from secondread.reasons import Reason
 from secondread.send.pauses import compute_pause
 from secondread.settings import SyslogSettings
+from secondread.track.settings_document import flatten_settings
 
 _log = log.get_logger(__name__)
 

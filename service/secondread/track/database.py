@@ -156,9 +156,14 @@ def hide_password(url: str) -> str:
 
     >>> hide_password("postgresql+psycopg://me:secret@host/name")
     'postgresql+psycopg://me:***@host/name'
+    >>> hide_password("postgresql+psycopg://me@host/name?password=secret")
+    'postgresql+psycopg://me@host/name'
     """
     try:
-        return make_url(url).render_as_string(hide_password=True) if url else ""
+        parsed = make_url(url) if url else None
+        # libpq takes a password from the query as well.
+        secrets = [key for key in parsed.query if "pass" in key.lower()] if parsed else []
+        return "" if parsed is None else str(parsed.difference_update_query(secrets))
     except ArgumentError:
         return "..."
 

@@ -154,6 +154,7 @@ class Studies(TrackerPart):
                 requested_by=study.requested_by,
                 worker=worker,
                 content_at=now,
+                due_at=_find_due_time(study, now),
                 started_at=now,
             )
             session.add(revision)
@@ -326,6 +327,12 @@ class Studies(TrackerPart):
         """Return the views of a study, and what the views to be expected follow from."""
         with self._database.begin_read() as session:
             return find_views(session, session.get_one(StudyRow, study_uid))
+
+
+def _find_due_time(study: StudyRow, now: datetime) -> datetime | None:
+    """Return when a study that is due became so."""
+    times = (study.settle_due_at, study.quiet_due_at)
+    return min((at for at in times if at is not None and at <= now), default=None)
 
 
 def _note_request(session: Session, study_uid: str, by: str, now: datetime) -> None:

@@ -150,6 +150,8 @@ class RevisionSummary:
     started_at: datetime
     finished_at: datetime | None
     error: str | None
+    due_at: datetime | None = None
+    """When its study was due, settled or quiet for long enough."""
 
 
 @dataclass(frozen=True, slots=True)

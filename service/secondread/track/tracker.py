@@ -33,9 +33,11 @@ from secondread.track.reading_runs import ReadingRuns
 from secondread.track.resending import Resending
 from secondread.track.results import Results
 from secondread.track.studies import Studies
+from secondread.track.study_log import StudyLog
 from secondread.track.study_lookup import StudyLookup
 from secondread.track.study_queries import StudyQueries
 from secondread.track.tables import InstallationRow
+from secondread.track.today import Today
 from secondread.track.treatments import Treatments
 
 if TYPE_CHECKING:
@@ -90,6 +92,8 @@ class Tracker:
         self.resending = Resending(self.database)
         self.dismissals = Dismissals(self.database)
         self.study_lookup = StudyLookup(self.database)
+        self.today = Today(self.database)
+        self.study_log = StudyLog(self.database)
 
     # These read headers, call peers, or reckon with places in pictures: what that needs takes a
     # third of a second to import, and whoever asks how a study stands would wait for it.

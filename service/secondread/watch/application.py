@@ -28,6 +28,7 @@ from secondread.track.tracker import Tracker
 from secondread.uids import is_uid
 from secondread.watch.actions import Actions
 from secondread.watch.callers import Callers
+from secondread.watch.day_overview import DayOverview
 from secondread.watch.exposure import is_loopback
 from secondread.watch.gauges import NodeGauges, make_metrics_route
 from secondread.watch.guard import Guard
@@ -70,7 +71,9 @@ def make_app(
     """
     renderer = PageRenderer(tracker, settings, clock, _make_environment())
     pages = Pages(tracker, archive, settings, clock, renderer)
-    lists = StudyLists(tracker, settings, clock, renderer, record)
+    lists = StudyLists(
+        tracker, DayOverview(tracker, archive, settings), settings, clock, renderer, record
+    )
     callers = Callers(tracker.access, settings.web, clock, record)
     login = LoginPages(callers, settings, renderer.render)
     routes = [
@@ -86,6 +89,7 @@ def make_app(
         Route("/missing.json", pages.list_missing, name="missing_json"),
         Route("/destinations", pages.show_destinations, name="destinations"),
         Route("/node", pages.show_node, name="node"),
+        Route("/settings", pages.show_settings, name="settings"),
         *_make_action_routes(Actions(tracker, settings, clock, renderer)),
         *_make_patient_routes(PatientPages(tracker, settings, clock, renderer, record)),
         *make_health_routes(tracker, archive, settings, clock),

@@ -44,6 +44,7 @@ ROUTE_ROLES: Mapping[str, Role | None] = {
     "missing_json": Role.LOOK,
     "destinations": Role.LOOK,
     "node": Role.LOOK,
+    "settings": Role.LOOK,
     "patient": Role.LOOK,
     "patient_identity": Role.LOOK,
     "read_again": Role.ACT,

@@ -19,11 +19,13 @@ from secondread.dicom_files import read_document, read_image
 from secondread.errors import InputError
 from secondread.followup.timeline import LesionHistory
 from secondread.report.compose import encode_capture_png
-from secondread.settings import ObjectKind, Settings
+from secondread.settings import ObjectKind, Role, Settings
+from secondread.track.settings_document import flatten_settings
 from secondread.track.summaries import OutboxObjectSummary, StudyDetail
 from secondread.track.tracker import Tracker
 from secondread.uids import is_uid
 from secondread.watch.content_tree import build_content_tree
+from secondread.watch.guard import get_caller
 from secondread.watch.health import check_readiness
 from secondread.watch.lesion_histories import draw_lesion_histories
 from secondread.watch.missing_studies import write_missing_json
@@ -61,6 +63,7 @@ class Pages:
         self._settings = settings
         self._clock = clock
         self._renderer = renderer
+        self._document = flatten_settings(settings)
 
     def show_study(self, request: Request) -> Response:
         """Show one study."""
@@ -68,7 +71,16 @@ class Pages:
         study_uid = view.detail.summary.study_uid
         lesions = self._list_shown_lesions(study_uid)
         reports = read_prior_reports(self._tracker, self._archive, study_uid)
-        context = {"view": view, "lesions": len(lesions), "reports": reports}
+        caller = get_caller(request)
+        with_looks = caller is not None and caller.role.includes(Role.ADMIN)
+        entries = self._tracker.study_log.list_entries(study_uid, with_looks=with_looks)
+        context = {
+            "view": view,
+            "lesions": len(lesions),
+            "reports": reports,
+            "entries": entries,
+            "with_looks": with_looks,
+        }
         return self._renderer.render_page(request, "study.html", context, refresh=view.changes)
 
     def show_timeline(self, request: Request) -> Response:
@@ -152,6 +164,13 @@ class Pages:
         checks = check_readiness(self._tracker, self._archive, self._settings, self._clock())
         context = {"checks": checks, "settings": self._settings}
         return self._renderer.render_page(request, "node.html", context, refresh=True)
+
+    def show_settings(self, request: Request) -> Response:
+        """Show the settings of this process, without passwords, and which differ."""
+        usual = flatten_settings(Settings())
+        rows = [(key, value, usual.get(key)) for key, value in sorted(self._document.items())]
+        context = {"rows": rows, "changed": [row for row in rows if row[1] != row[2]]}
+        return self._renderer.render_page(request, "settings.html", context)
 
     def _list_shown_lesions(self, study_uid: str) -> list[LesionHistory]:
         """Return the lesions of a study that a radiologist was shown in any exam."""

@@ -20,10 +20,14 @@ from secondread.clock import Clock
 from secondread.reasons import Outcome
 from secondread.settings import Settings
 from secondread.track.states import StudyState
-from secondread.track.summaries import StudyFilter, StudySummary
+from secondread.track.summaries import (
+    StudyFilter,
+    StudySummary,
+)
 from secondread.track.tracker import Tracker
 from secondread.uids import is_uid
 from secondread.watch.callers import find_address
+from secondread.watch.day_overview import DayOverview
 from secondread.watch.guard import get_caller
 from secondread.watch.login_pages import read_form
 from secondread.watch.page_renderer import PageRenderer
@@ -44,6 +48,8 @@ class StudyLists:
     ----------
     tracker
         What is asked.
+    overview
+        Looks at the day for the front page.
     settings
         The node's settings.
     clock
@@ -57,12 +63,14 @@ class StudyLists:
     def __init__(
         self,
         tracker: Tracker,
+        overview: DayOverview,
         settings: Settings,
         clock: Clock,
         renderer: PageRenderer,
         record: Record = record_nothing,
     ) -> None:
         self._tracker = tracker
+        self._overview = overview
         self._settings = settings
         self._clock = clock
         self._renderer = renderer
@@ -120,7 +128,8 @@ class StudyLists:
         studies: Sequence[StudySummary],
         links: Mapping[str, str | None],
     ) -> Response:
-        searched = only.patient is not None
+        searched, now = only.patient is not None, self._clock()
+        counts = self._tracker.node_queries.count_all(now)
         return self._renderer.render_page(
             request,
             "studies.html",
@@ -128,7 +137,8 @@ class StudyLists:
                 "studies": [(study, compute_seconds_to_result(study)) for study in studies],
                 "only": only,
                 "searched": searched,
-                "counts": self._tracker.node_queries.count_all(self._clock()),
+                "counts": counts,
+                "day": None if searched else self._overview.look(counts, now),
                 "total": self._tracker.study_queries.count_studies(only),
                 "links": links,
                 "state_link": _make_filter_link("state"),

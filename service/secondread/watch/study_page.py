@@ -9,7 +9,7 @@ from secondread.codes import Distribution, Morphology
 from secondread.findings.certainty import format_certainty
 from secondread.findings.label_words import describe_shares
 from secondread.settings import ObjectKind
-from secondread.track.states import UNDELIVERED, RevisionState, StudyState
+from secondread.track.states import UNDELIVERED, DeliveryState, RevisionState, StudyState
 from secondread.track.summaries import (
     DeliverySummary,
     ImageSummary,
@@ -71,6 +71,16 @@ class DestinationLines:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a study's way, as far as it has come."""
+
+    name: str
+    at: datetime | None
+    """When it was done; None while it is not, or where nothing is known."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StudyPage:
     """What the page of one study shows."""
 
@@ -90,6 +100,8 @@ class StudyPage:
     """The latest revision that has results; None before there is one."""
     changes: bool
     """Whether the page may look different in a moment."""
+    steps: tuple[Step, ...] = ()
+    """The way of the latest reading: arrived, settled, claimed, read, sent, proven."""
 
     @property
     def captures(self) -> tuple[ObjectLine, ...]:
@@ -117,7 +129,47 @@ def arrange_study(detail: StudyDetail) -> StudyPage:
         current_revision=_find_current_revision(detail),
         changes=detail.summary.state in _UNDER_WAY
         or any(delivery.state in UNDELIVERED for delivery in deliveries),
+        steps=_list_steps(detail, current),
     )
+
+
+def _list_steps(detail: StudyDetail, current: Sequence[ObjectLine]) -> tuple[Step, ...]:
+    """Return the way of the latest revision; of what comes after it, the objects tell."""
+    latest = detail.revisions[0] if detail.revisions else None
+    if latest is None:
+        return (Step("arrived", detail.summary.last_arrived_at), *map(_leave_open, _LATER))
+    before = [i.arrived_at for i in detail.images if i.arrived_at <= latest.started_at]
+    arrived = max(before, default=detail.summary.last_arrived_at)
+    is_of_latest = bool(current) and current[0].item.revision == latest.number
+    deliveries = [way for line in current for way in line.item.deliveries if is_of_latest]
+    owed = [way for way in deliveries if way.state is not DeliveryState.SHADOW]
+    sent = _gather("sent", [way.stored_at or way.delivered_at for way in owed])
+    proven = _gather("proven", [way.delivered_at for way in owed])
+    if deliveries and not owed:
+        sent = Step("sent", None, "kept in shadow")
+    return (
+        Step("arrived", arrived),
+        Step("settled", latest.due_at),
+        Step("claimed", latest.started_at),
+        Step("read", latest.finished_at),
+        sent,
+        proven,
+    )
+
+
+_LATER = ("settled", "claimed", "read", "sent", "proven")
+
+
+def _leave_open(name: str) -> Step:
+    return Step(name, None)
+
+
+def _gather(name: str, times: Sequence[datetime | None]) -> Step:
+    """Return a step of several objects: done when it is done for all of them."""
+    done = [at for at in times if at is not None]
+    if not times or len(done) < len(times):
+        return Step(name, None, f"{len(done)} of {len(times)}" if done else "")
+    return Step(name, max(done))
 
 
 def _find_current_revision(detail: StudyDetail) -> int | None:

@@ -12,7 +12,11 @@ class AuditMessageRow(Base):
     """A message of the audit trail, never changed; removed for its age."""
 
     __tablename__ = "audit_messages"
-    __table_args__ = (Index(None, "at"), Index(None, "is_sent", "sender"))
+    __table_args__ = (
+        Index(None, "at"),
+        Index(None, "is_sent", "sender"),
+        Index(None, "study_uid"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime]

@@ -18,6 +18,7 @@ class RevisionRow(Base):
     __table_args__ = (
         UniqueConstraint("study_uid", "number"),
         Index(None, "started_at"),
+        Index(None, "finished_at"),
         index_some("ix_revisions_under_way", "started_at", where="state = 'started'"),
     )
 
@@ -61,6 +62,8 @@ class RevisionRow(Base):
     """Since when something outside of the reading holds it up: a disk, the database."""
     content_at: Mapped[datetime]
     """Start of content creation as written into the results, fixed once at the claim."""
+    due_at: Mapped[datetime | None]
+    """When its study was due, settled or quiet for long enough; it may have waited since."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(Text)

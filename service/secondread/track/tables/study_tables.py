@@ -148,6 +148,7 @@ class StudyRow(Dismissible, Base):
         Index(None, "last_arrived_at", "study_uid"),
         Index(None, "state", "last_arrived_at", "study_uid"),
         Index(None, "outcome", "last_arrived_at", "study_uid"),
+        Index(None, "first_arrived_at"),
         index_some("ix_studies_failed", "last_arrived_at", "study_uid", where=HAS_FAILED),
     )
 

@@ -162,6 +162,7 @@ _table(
     sa.Index(None, "last_arrived_at", "study_uid"),
     sa.Index(None, "state", "last_arrived_at", "study_uid"),
     sa.Index(None, "outcome", "last_arrived_at", "study_uid"),
+    sa.Index(None, "first_arrived_at"),
     _index_some(
         "ix_studies_failed",
         "last_arrived_at",
@@ -267,6 +268,7 @@ _table(
     _required("deaths", sa.Integer()),
     _optional("held_up_at", INSTANT),
     _required("content_at", INSTANT),
+    _optional("due_at", INSTANT),
     _required("started_at", INSTANT),
     _optional("finished_at", INSTANT),
     _optional("error", sa.Text()),
@@ -278,6 +280,7 @@ _table(
     _optional("priority", sa.Double()),
     sa.UniqueConstraint("study_uid", "number"),
     sa.Index(None, "started_at"),
+    sa.Index(None, "finished_at"),
     _index_some("ix_revisions_under_way", "started_at", where="state = 'started'"),
 )
 _table(
@@ -661,6 +664,7 @@ _table(
     _required("is_sent", sa.Boolean()),
     sa.Index(None, "at"),
     sa.Index(None, "is_sent", "sender"),
+    sa.Index(None, "study_uid"),
 )
 
 _table(
