@@ -55,17 +55,33 @@ class StudyViews(NamedTuple):
         return bool(expected) and expected <= filled and is_as_expected
 
     def find_missing_slots(self) -> tuple[ViewSlot, ...]:
-        """Return the expected places that no present view fills, sorted."""
-        return tuple(sorted(self._find_expected_slots() - _find_slots(self.present)))
+        """Return the expected places that no present view fills, sorted.
+
+        Both views of one breast and none of the other, of a patient of whom nothing is known, are
+        a whole exam of one breast; where the other one is on its way, the quiet time waits for it.
+        """
+        filled = _find_slots(self.present)
+        if self._is_exam_of_one_breast(filled):
+            return ()
+        return tuple(sorted(self._find_expected_slots() - filled))
+
+    def _is_exam_of_one_breast(self, filled: frozenset[ViewSlot]) -> bool:
+        is_unknown = not self.mastectomy_sides and not any(map(_find_slots, self.priors))
+        return is_unknown and _shows_one_breast(filled)
 
     def _find_expected_slots(self) -> frozenset[ViewSlot]:
         expected_sides = {"R", "L"}.difference(self.mastectomy_sides)
         latest = next((slots for slots in map(_find_slots, self.priors) if slots), frozenset())
-        if not self.mastectomy_sides and len(latest) == 2 and len(_find_sides(latest)) == 1:
+        if not self.mastectomy_sides and _shows_one_breast(latest):
             # Both views of one breast and none of the other are taken for a mastectomy. Where
             # that is wrong, the other breast's images make the study wait for the quiet time.
             expected_sides = _find_sides(latest)
         return frozenset(slot for slot in SLOTS if slot[0] in expected_sides)
+
+
+def _shows_one_breast(slots: Collection[ViewSlot]) -> bool:
+    """Whether these are both views of one breast and none of the other."""
+    return len(slots) == 2 and len(_find_sides(slots)) == 1
 
 
 def _find_sides(slots: Collection[ViewSlot]) -> set[str]:

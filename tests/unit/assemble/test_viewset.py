@@ -30,3 +30,25 @@ def test_completeness(
 
 def test_missing_views_are_named() -> None:
     assert StudyViews(FOUR - {("L", "MLO")}, [], ()).find_missing_slots() == (("L", "MLO"),)
+
+
+@pytest.mark.parametrize(
+    ("present", "priors", "removed", "missing"),
+    [
+        (LEFT, [], (), 0),
+        (LEFT, [set()], (), 0),
+        (LEFT, [FOUR], (), 2),
+        (LEFT, [LEFT], (), 0),
+        (LEFT - {("L", "CC")}, [], (), 3),
+        ({("L", "CC"), ("R", "CC")}, [], (), 2),
+        (LEFT, [], ("L",), 2),
+        (set(), [], (), 4),
+    ],
+)
+def test_an_exam_of_one_breast_lacks_nothing_where_nothing_else_is_known(
+    present: set[ViewKey], priors: list[set[ViewKey]], removed: tuple[str, ...], missing: int
+) -> None:
+    views = StudyViews(present, priors, removed)
+    assert len(views.find_missing_slots()) == missing
+    # It is not complete at once all the same: the other breast may be on its way.
+    assert not views.is_complete() or priors == [LEFT]
