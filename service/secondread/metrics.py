@@ -14,8 +14,14 @@ INSTANCES = Counter(
 INSTANCE_BYTES = Counter("secondread_instance_bytes_total", "Bytes of instances stored.")
 REFUSALS = Counter(
     "secondread_refusals_total",
-    "Associations, presentation contexts and instances refused, by coded reason.",
+    "Associations and instances refused, and contexts whose lack kept a peer from sending, by coded "
+    "reason.",
     ["what", "reason"],
+)
+CONTEXTS_REJECTED = Counter(
+    "secondread_contexts_rejected_total",
+    "Presentation contexts that peers proposed and that were rejected; most propose more than they "
+    "send.",
 )
 CHANGES_REFUSED = Counter(
     "secondread_changes_refused_total",

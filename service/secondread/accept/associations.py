@@ -9,6 +9,7 @@ from secondread.accept.peer_socket import PeerSocket
 from secondread.accept.refusal_counts import Caller
 from secondread.accept.served_association import ServedAssociation
 from secondread.accept.transfers import TransferCount
+from secondread.accept.unmet_contexts import Negotiation
 from secondread.accept.upper_layer import BoundedDimse
 
 _BREAK_SECONDS = 2.0
@@ -26,6 +27,10 @@ class OpenAssociation:
     """Its connection."""
     transfers: TransferCount = field(default_factory=TransferCount)
     """What it has brought."""
+    contexts: Negotiation = field(default_factory=Negotiation)
+    """What it proposed, and what became of that."""
+    used: set[str] = field(default_factory=set)
+    """SOP classes of which requests came."""
     is_recorded: bool = False
     """Whether the ledger knows of it."""
     is_answering: bool = False

@@ -40,8 +40,10 @@ from secondread.accept.server import ReceiveServer, ServerWiring
 from secondread.accept.sop_classes import find_use
 from secondread.accept.spool_file import SpoolFile
 from secondread.accept.store_requests import read_store_request
+from secondread.accept.unmet_contexts import Negotiation, find_unmet_contexts
 from secondread.clock import Clock, utc_now
 from secondread.errors import TransientError, explain_port
+from secondread.metrics import CONTEXTS_REJECTED
 from secondread.reasons import Reason
 from secondread.settings import Settings
 from secondread.tls import open_server_context
@@ -53,6 +55,8 @@ _STORED_AT_A_TIME: Final = 4
 """Requests of one peer: with more, two cores and a disk store no faster."""
 _TRANSFER_SYNTAXES_NOT_SUPPORTED: Final = 4
 """Result of a presentation context (PS3.8 table 9-18)."""
+_MOST_LOGGED: Final = 8
+"""Classes in one record."""
 
 
 class Receiver:
@@ -221,44 +225,56 @@ class Receiver:
         self._associations.add(OpenAssociation(association, peer, caller))
 
     def _on_accepted(self, event: evt.Event) -> None:
-        """Set the peer's time limit, count the contexts it was refused, and record the start."""
+        """Set the peer's time limit, keep what was negotiated, and record the start."""
         opened = self._associations.find(cast(ServedAssociation, event.assoc))
         if opened is None:
             return
         opened.socket.set_patience(self._settings.receive.network_seconds)
-        rejected = event.assoc.rejected_contexts
-        for context in rejected:
-            self._count_rejected_context(context, opened)
+        request = cast(A_ASSOCIATE, opened.association.requestor.primitive)
+        rejected = tuple(event.assoc.rejected_contexts)
+        opened.contexts = Negotiation(
+            request.presentation_context_definition_list,
+            tuple(event.assoc.accepted_contexts),
+            rejected,
+        )
+        CONTEXTS_REJECTED.inc(len(rejected))
         _log.info(
             "association_opened",
             association_id=opened.peer.association_id,
             calling_ae_title=opened.caller.calling_ae_title,
             address=opened.caller.address,
-            refused_contexts=sorted({quote_uid(_class_uid(cx)) for cx in rejected}),
+            rejected_contexts=len(rejected),
         )
         if any(_has_instances(context) for context in event.assoc.accepted_contexts):
             with self._turns.wait_for_one(opened.caller):
                 self._record_start(opened)
 
-    def _count_rejected_context(
-        self, rejected: PresentationContext, opened: OpenAssociation
-    ) -> None:
-        is_syntax_refused = rejected.result == _TRANSFER_SYNTAXES_NOT_SUPPORTED
-        request = cast(A_ASSOCIATE, opened.association.requestor.primitive)
-        proposed = [
-            str(syntax)
-            for context in request.presentation_context_definition_list
-            if context.abstract_syntax == rejected.abstract_syntax
-            for syntax in context.transfer_syntax
-        ]
-        self._intake.refusals.add_refusal(
-            RefusalKind.CONTEXT,
-            Reason.TRANSFER_SYNTAX_REFUSED if is_syntax_refused else Reason.SOP_CLASS_REFUSED,
-            opened.caller,
-            self._intake.clock(),
-            sop_class_uid=_class_uid(rejected),
-            transfer_syntax=proposed[0] if is_syntax_refused else "",
-        )
+    def _count_unmet_contexts(self, ended: OpenAssociation) -> None:
+        """Count the classes that the peer would have sent, had they been accepted."""
+        unmet = find_unmet_contexts(ended.contexts, ended.used)
+        for context in unmet:
+            is_syntax_refused = context.result == _TRANSFER_SYNTAXES_NOT_SUPPORTED
+            proposed = [
+                str(syntax)
+                for proposal in ended.contexts.proposed
+                if proposal.abstract_syntax == context.abstract_syntax
+                for syntax in proposal.transfer_syntax
+            ]
+            self._intake.refusals.add_refusal(
+                RefusalKind.CONTEXT,
+                Reason.TRANSFER_SYNTAX_REFUSED if is_syntax_refused else Reason.SOP_CLASS_REFUSED,
+                ended.caller,
+                self._intake.clock(),
+                sop_class_uid=_class_uid(context),
+                transfer_syntax=proposed[0] if is_syntax_refused else "",
+            )
+        if unmet:
+            _log.info(
+                "contexts_refused",
+                association_id=ended.peer.association_id,
+                calling_ae_title=ended.caller.calling_ae_title,
+                sop_classes=[quote_uid(_class_uid(context)) for context in unmet[:_MOST_LOGGED]],
+            )
 
     def _announce(self) -> None:
         """Have the ledger close what an earlier life left open, before anything else is recorded.
@@ -292,7 +308,7 @@ class Receiver:
             opened.is_recorded = True
         return True
 
-    def _on_echo(self, event: evt.Event) -> int:
+    def _on_echo(self, _: evt.Event) -> int:
         return StoreStatus.SUCCESS
 
     def _on_store(self, event: evt.Event) -> int:
@@ -300,6 +316,7 @@ class Receiver:
         opened = self._associations.find(cast(ServedAssociation, event.assoc))
         if opened is None:
             return StoreStatus.CANNOT_UNDERSTAND
+        opened.used.add(str(event.context.abstract_syntax))
         instance = read_store_request(
             event,
             opened.peer,
@@ -342,6 +359,7 @@ class Receiver:
         opened = self._associations.find(cast(ServedAssociation, event.assoc))
         if opened is None:
             return EventReportStatus.PROCESSING_FAILURE, None
+        opened.used.add(str(event.context.abstract_syntax))
         opened.is_answering = True
         title = opened.caller.calling_ae_title
         return answer_commitment_report(event, self._commitments, title, self._intake.clock())
@@ -359,6 +377,7 @@ class Receiver:
         if ended is None:
             return
         now = self._intake.clock()
+        self._count_unmet_contexts(ended)
         if is_broken:
             self._intake.refusals.add_refusal(
                 RefusalKind.ASSOCIATION, Reason.ASSOCIATION_BROKEN, ended.caller, now
