@@ -14,8 +14,8 @@ INSTANCES = Counter(
 INSTANCE_BYTES = Counter("secondread_instance_bytes_total", "Bytes of instances stored.")
 REFUSALS = Counter(
     "secondread_refusals_total",
-    "Associations and instances refused, and contexts whose lack kept a peer from sending, by coded "
-    "reason.",
+    "Associations and instances refused, and contexts whose lack kept a peer from sending, by "
+    "coded reason.",
     ["what", "reason"],
 )
 CONTEXTS_REJECTED = Counter(
