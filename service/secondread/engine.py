@@ -24,9 +24,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import wraps
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import _dbos as engine_library
 from dbos import error as engine_error
 
 from secondread.errors import (
@@ -38,6 +40,7 @@ from secondread.errors import (
     list_places,
 )
 from secondread.log import get_logger
+from secondread.track.commit_marks import CommitMarks, PatientEvent
 from secondread.track.database import IDLE_SECONDS, POSTGRESQL_NETWORK, is_driver_error
 
 _log = get_logger(__name__)
@@ -49,6 +52,10 @@ APPLICATION_VERSION = "secondread-1"
 at every upgrade. Workflow names carry the version of their steps instead (``read.v1``)."""
 
 QUEUE = "readings"
+
+_JOBS_THREAD = "background_jobs_thread"
+_LIBRARY_THREADS = ("queue_thread", _JOBS_THREAD)
+"""The functions of the library's threads that poll its tables all the time."""
 
 STEP_PAUSES_SECONDS = (1.0, 2.0, 4.0)
 """Pauses after which a step that met an outage is tried again, before its workflow is put back."""
@@ -122,7 +129,7 @@ class Engine:
     concurrency
         Readings that this process runs at the same time.
     poll_seconds
-        How often it looks for queued workflows.
+        How often it looks whether another process may have queued a workflow.
     report_hold_up
         Is told of workflows that something outside holds up.
     """
@@ -133,7 +140,7 @@ class Engine:
         executor_id: str,
         workflows: Mapping[str, Workflow],
         concurrency: int = 1,
-        poll_seconds: float = 0.1,
+        poll_seconds: float = 0.2,
         report_hold_up: ReportHoldUp | None = None,
     ) -> None:
         config: DBOSConfig = {
@@ -155,6 +162,8 @@ class Engine:
         # The library installs a console handler of its own; ours writes the one format.
         logging.getLogger("dbos").handlers.clear()
         logging.getLogger("dbos").propagate = True
+        self._commit_marks = CommitMarks(url)
+        self._submitted = threading.Event()
         self._executor_id = executor_id
         self._concurrency, self._poll_seconds = concurrency, poll_seconds
         self._report_hold_up = report_hold_up
@@ -162,6 +171,7 @@ class Engine:
         self._guard = threading.Lock()
         self._running: set[str] = set()
         self._idle: frozenset[str] = frozenset()
+        self._mark_without_pending: object = None
         self._waits: dict[str, _Wait] = {}
         self._threads: list[threading.Thread] = []
         self._entries = {name: self._register(name, body) for name, body in workflows.items()}
@@ -169,7 +179,8 @@ class Engine:
     def start(self) -> None:
         """Recover what this executor had started, and begin to work."""
         before = set(threading.enumerate())
-        DBOS.launch()
+        with _waiting_patiently(self._make_patient):
+            DBOS.launch()
         # Those that find work; its others have no share in a reading.
         self._threads = [
             thread
@@ -183,6 +194,13 @@ class Engine:
             on_conflict="always_update",
         )
 
+    def _make_patient(self, event: threading.Event, thread: str) -> PatientEvent:
+        # The queue's first thread starts the one that polls, and must not be late for that. The
+        # other holds a lock while it waits, which the library lets it have for 5 s.
+        at_once = thread == _JOBS_THREAD
+        marks = self._commit_marks
+        return PatientEvent(event, marks.read, self._submitted, stretches_at_once=at_once)
+
     @property
     def is_alive(self) -> bool:
         """Whether the threads that find work still run."""
@@ -192,6 +210,7 @@ class Engine:
         """Let running steps end within the time given; workflows are gone on with later."""
         self._stopping.set()
         DBOS.destroy(workflow_completion_timeout_sec=max(round(grace_seconds), 0))
+        self._commit_marks.close()
 
     def submit(self, workflow: str, study_uid: str, revision: int) -> None:
         """Start a workflow; harmless if it is under way or done already, in whatever version.
@@ -208,6 +227,7 @@ class Engine:
             SetWorkflowID(derive_workflow_id(workflow, study_uid, revision)),
         ):
             DBOS.enqueue_workflow(QUEUE, self._entries[workflow], study_uid, revision)
+        self._submitted.set()
 
     def check_progress(self, workflow: str, study_uid: str, revision: int) -> WorkflowProgress:
         """Return how far a workflow has come.
@@ -249,6 +269,9 @@ class Engine:
         TransientError
             The engine's tables cannot be read or written to.
         """
+        mark = self._commit_marks.read()
+        if mark == self._mark_without_pending:
+            return 0
         with _translate_outages():
             pending = DBOS.list_workflows(
                 status="PENDING",
@@ -264,6 +287,7 @@ class Engine:
             for workflow_id in resumed:
                 DBOS.resume_workflow(workflow_id, queue_name=QUEUE)
             self._idle = idle - set(resumed)
+            self._mark_without_pending = None if pending else mark
         return len(resumed)
 
     def _register(self, name: str, body: Workflow) -> Callable[[str, int], None]:
@@ -370,6 +394,34 @@ class _Run:
         elif not self._engine._stopping.is_set():
             self._engine._put_back(self, _tell(error))
         raise _RunEnded from error
+
+
+@contextmanager
+def _waiting_patiently(
+    make_patient: Callable[[threading.Event, str], PatientEvent],
+) -> Iterator[None]:
+    """Have the library's threads that look for work wait as long as there is none.
+
+    By itself the library asks its tables at every poll, which costs a node that idles more than
+    all else together, and has no call for it.
+    """
+    library: Any = engine_library
+    looks = {name: getattr(library, name) for name in _LIBRARY_THREADS}
+
+    def wrap(look: Callable[..., None]) -> Callable[..., None]:
+        @wraps(look)  # its name becomes the thread's
+        def look_patiently(stop_event: threading.Event, engine: object) -> None:
+            look(make_patient(stop_event, look.__name__), engine)
+
+        return look_patiently
+
+    for name, look in looks.items():
+        setattr(library, name, wrap(look))
+    try:
+        yield
+    finally:
+        for name, look in looks.items():
+            setattr(library, name, look)
 
 
 def _tell(error: Exception) -> str:

@@ -378,8 +378,8 @@ class WorkSettings(_Section):
 
     processes: int = Field(default=1, ge=0, le=64)
     """Workers that `secondread serve` starts."""
-    poll_seconds: float = Field(default=0.25, gt=0)
-    """How often a worker looks for due studies and due deliveries."""
+    poll_seconds: float = Field(default=0.2, gt=0)
+    """How often a worker looks whether there may be work: due studies, due deliveries."""
     heartbeat_seconds: float = Field(default=5.0, gt=0)
     """How often each process shows that it is alive."""
     takeover_seconds: float = Field(default=20.0, gt=0)

@@ -113,6 +113,7 @@ class GrownNode:
         tracker, fetches = self.tracker, self.tracker.open_fetch_requests(self.rules)
         return {
             "has due": lambda: tracker.studies.has_due(NOW),
+            "next due": lambda: tracker.studies.find_next_due(NOW),
             "list due": lambda: tracker.studies.list_due(NOW, 22),
             "waits too long": lambda: tracker.studies.shorten_waits(lambda: NOW, self.rules),
             "unfinished readings": lambda: tracker.studies.list_unfinished(NOW, 0),

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect, text
 
-from secondread.track.database import open_engine
+from secondread.track.database import MIGRATION_ANSWER_SECONDS, open_engine
 from secondread.track.migrate import upgrade_database
 from secondread.track.tracker import Tracker
 
@@ -98,7 +98,7 @@ def grow_tracker(url: str, studies: int) -> None:
         How many studies; at least a thousand, or too little would be under way.
     """
     upgrade_database(url)
-    engine = open_engine(url, foreign_keys=False)
+    engine = open_engine(url, foreign_keys=False, answer_seconds=MIGRATION_ANSWER_SECONDS)
     sql = _Sql(engine.dialect.name == "sqlite", studies)
     try:
         with engine.connect() as connection:
@@ -115,7 +115,10 @@ def grow_tracker(url: str, studies: int) -> None:
     finally:
         engine.dispose()
     # As every sweep does.
-    Tracker(url, Path()).counts.fold()
+    tracker = Tracker(url, Path())
+    while tracker.counts.fold():
+        pass
+    tracker.close()
 
 
 def _hurry(connection: Connection) -> None:

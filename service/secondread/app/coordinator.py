@@ -15,6 +15,7 @@ from secondread.clock import Clock
 from secondread.engine import Engine, WorkflowProgress
 from secondread.reasons import Reason
 from secondread.settings import PeerSettings
+from secondread.track.commit_marks import ReadMark
 from secondread.track.prior_choice import FetchRules
 from secondread.track.studies import Digests
 from secondread.track.values import ClaimedRevision, DueStudy
@@ -28,6 +29,9 @@ PROCESS_KIND = "work"
 
 RETENTION_SECONDS = 600.0
 """How often to look for objects that are to be removed for their age, and at devices' scores."""
+
+ORPHANS_SECONDS = 60.0
+"""How often to look for results whose destination is no longer in the settings."""
 
 SWEEP_SECONDS = 5.0
 """How often to look for readings that were claimed and never started, or broke."""
@@ -60,6 +64,9 @@ class Coordinator:
         The present instant.
     count_seconds
         A clock that only goes forward, for whether other workers live.
+    read_mark
+        Returns what differs from what it returned before, if the tracker may have changed. By
+        default it always may have.
     """
 
     def __init__(
@@ -70,6 +77,7 @@ class Coordinator:
         model_digest: str,
         clock: Clock,
         count_seconds: Callable[[], float] = time.monotonic,
+        read_mark: ReadMark = object,
     ) -> None:
         self._node = node
         self._tracker = node.tracker
@@ -84,6 +92,10 @@ class Coordinator:
         self._silence = SilenceWatch(allowed, count_seconds)
         self._count_seconds = count_seconds
         self._sweep_at = self._retention_at = self._look_ahead_at = count_seconds()
+        self._orphans_at = self._sweep_at
+        self._read_mark = read_mark
+        self._idle_mark: object = None
+        self._next_due_at: datetime | None = None
 
     def step(self) -> None:
         """Claim what is due; every few seconds also take care of what was left behind."""
@@ -110,14 +122,16 @@ class Coordinator:
         # Only now: what is above may take seconds, and what came meanwhile would seem to be of a
         # time to come.
         now = self._clock()
-        self._watch_orphans(now)
+        if self._count_seconds() >= self._orphans_at:
+            self._orphans_at = self._count_seconds() + ORPHANS_SECONDS
+            self._watch_orphans(now)
         self._fetches.check_arrivals(now)
         for claimed in self._tracker.studies.list_unfinished(now, SWEEP_SECONDS):
             self._resume(claimed)
 
     def _claim_due(self, now: datetime) -> None:
         # Most of the time nothing is due, and there is no need to count free places.
-        if not self._tracker.studies.has_due(now):
+        if not self._may_have_due(now):
             return
         places = max(self._count_free_places(now), 0)
         # Ordering a long backlog takes a while, and nothing of it can be claimed now.
@@ -134,6 +148,19 @@ class Coordinator:
             elif not self._waits_for_priors(study, now) and places > 0:
                 places -= 1
                 self._claim(study, now)
+
+    def _may_have_due(self, now: datetime) -> bool:
+        """Ask for due studies, unless the last answer still holds."""
+        mark = self._read_mark()
+        is_early = self._next_due_at is None or now < self._next_due_at
+        if mark == self._idle_mark and is_early:
+            return False
+        if self._tracker.studies.has_due(now):
+            self._idle_mark = None
+            return True
+        self._next_due_at = self._tracker.studies.find_next_due(now)
+        self._idle_mark = mark
+        return False
 
     def _waits_for_priors(self, study: DueStudy, now: datetime) -> bool:
         """Have archives asked for a study's priors; return whether it waits for them."""

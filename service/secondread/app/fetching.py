@@ -41,7 +41,8 @@ def run_fetcher(
             stack.enter_context(configure_process(node.archive.spool))
         wiring = wire_fetcher(node, worker, record=record)
         workers = [FetchWorker(source, wiring) for source in sources]
-        fetchers = DestinationWorkers("fetch", workers, node.settings.work.poll_seconds)
+        seconds, marks = node.settings.work.poll_seconds, node.tracker.commit_marks
+        fetchers = DestinationWorkers("fetch", workers, seconds, marks.read)
         fetchers.start()
         try:
             yield fetchers

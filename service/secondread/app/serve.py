@@ -26,6 +26,9 @@ from secondread.settings import Settings
 
 _log = log.get_logger(__name__)
 
+LOOK_SECONDS = 0.5
+"""How often to look for processes that have died; the pause before a restart is longer."""
+
 SHORTEST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
@@ -76,7 +79,7 @@ class Supervisor:
             while not stop.is_set():
                 for member in self._members:
                     self._tend(member, time.monotonic())
-                stop.wait(0.1)
+                stop.wait(LOOK_SECONDS)
         finally:
             self._stop_all()
 

@@ -8,7 +8,7 @@ from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import open_node
 from secondread.app.sign_in import make_login_link, prepare_first_token, warn_of_exposure
 from secondread.app.signals import make_stop_event
-from secondread.app.vital import VitalThreads
+from secondread.app.vital import LOOK_SECONDS, VitalThreads
 from secondread.app.web_server import WebServer
 from secondread.clock import utc_now
 from secondread.settings import Role, Settings
@@ -30,7 +30,7 @@ def run_web_server(settings: Settings, parent: int | None) -> None:
             link = make_login_link(node, getpass.getuser(), Role.ADMIN, utc_now())
             sys.stderr.write(f"\nOperations page, signed in (once, within ten minutes): {link}\n\n")
         vital = VitalThreads({"heartbeat": lambda: heartbeat.is_alive})
-        while server.is_alive and not stop.wait(0.2):
+        while server.is_alive and not stop.wait(LOOK_SECONDS):
             vital.end_if_lost()
     if not stop.is_set():
         # It ended by itself; the log counts what uvicorn had to say.

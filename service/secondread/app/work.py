@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,7 +40,7 @@ from secondread.send.find import find_instances
 from secondread.send.proof import ProofWiring, ProofWorker
 from secondread.send.scu import store_objects
 from secondread.send.study_list import choose_mammography, list_mammography
-from secondread.send.workers import STOP_SECONDS, DestinationWorkers
+from secondread.send.workers import STOP_SECONDS, DestinationWorker, DestinationWorkers
 from secondread.settings import PeerSettings, Settings
 from secondread.track.tracker import Tracker
 from secondread.workflow.fenced_run import FencedRuns
@@ -71,7 +71,10 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
     with record, DetectorChild(settings.detect) as child:
         runs = FencedRuns(_make_tools(node, reader, child), name, record.watch_step)
         engine = _make_engine(settings, name, runs, HoldUpReport(node.tracker, utc_now))
-        coordinator = Coordinator(node, engine, name, reader.model.digest, utc_now)
+        marks = node.tracker.commit_marks
+        coordinator = Coordinator(
+            node, engine, name, reader.model.digest, utc_now, read_mark=marks.read
+        )
         lanes = [
             _make_deliverers(node, name),
             _make_provers(node, name),
@@ -207,7 +210,7 @@ def _make_deliverers(node: Node, name: str) -> DestinationWorkers:
         calling_ae_title=node.settings.node.ae_title,
     )
     workers = [DeliveryWorker(destination, wiring) for destination in node.settings.destinations]
-    return DestinationWorkers("deliver", workers, node.settings.work.poll_seconds)
+    return _make_lane(node, "deliver", workers)
 
 
 def _make_provers(node: Node, name: str) -> DestinationWorkers:
@@ -223,7 +226,7 @@ def _make_provers(node: Node, name: str) -> DestinationWorkers:
         calling_ae_title=node.settings.node.ae_title,
     )
     workers = [ProofWorker(destination, wiring) for destination in node.settings.destinations]
-    return DestinationWorkers("prove", workers, node.settings.work.poll_seconds)
+    return _make_lane(node, "prove", workers)
 
 
 def _make_arrival_checks(node: Node, name: str) -> DestinationWorkers:
@@ -240,7 +243,12 @@ def _make_arrival_checks(node: Node, name: str) -> DestinationWorkers:
         calling_ae_title=settings.node.ae_title,
     )
     workers = [ArrivalWorker(source, wiring) for source in settings.compared_sources]
-    return DestinationWorkers("arrivals", workers, settings.work.poll_seconds)
+    return _make_lane(node, "arrivals", workers)
+
+
+def _make_lane(node: Node, task: str, workers: Sequence[DestinationWorker]) -> DestinationWorkers:
+    seconds = node.settings.work.poll_seconds
+    return DestinationWorkers(task, workers, seconds, node.tracker.commit_marks.read)
 
 
 def list_intake_rules(settings: Settings) -> tuple[PeerSettings, ...]:

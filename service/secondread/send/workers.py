@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from secondread.log import get_logger
@@ -13,6 +13,10 @@ from secondread.send.pauses import compute_pause
 log = get_logger(__name__)
 
 _LONGEST_TROUBLE_SECONDS = 60.0
+
+IDLE_POLLS = 15
+"""An idle worker looks at its queue when something has changed, and otherwise after so many polls:
+what is due again after a pause, of 5 s at least, is due by time alone."""
 
 STOP_SECONDS = 2 * LAST_SECONDS
 """How long the threads may take to stop."""
@@ -41,14 +45,22 @@ class DestinationWorkers:
     workers
         One for each destination.
     poll_seconds
-        How often a worker without work looks for some.
+        How often a worker without work looks whether there may be some.
+    read_mark
+        Returns what differs from what it returned before, if there may be some: see
+        `track.commit_marks`. By default there always may.
     """
 
     def __init__(
-        self, task: str, workers: Sequence[DestinationWorker], poll_seconds: float = 0.25
+        self,
+        task: str,
+        workers: Sequence[DestinationWorker],
+        poll_seconds: float = 0.2,
+        read_mark: Callable[[], object] = object,
     ) -> None:
         self._task = task
         self._poll_seconds = poll_seconds
+        self._read_mark = read_mark
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(
@@ -89,6 +101,7 @@ class DestinationWorkers:
     def _run_steps(self, worker: DestinationWorker) -> None:
         troubles = 0
         while not self._stopping.is_set():
+            mark = self._read_mark()
             try:
                 wait = worker.step(self._stopping.is_set)
                 troubles = 0
@@ -98,4 +111,12 @@ class DestinationWorkers:
                 troubles += 1
                 wait = compute_pause(troubles, _LONGEST_TROUBLE_SECONDS)
                 log.exception("destination_worker_failed", task=self._task, destination=worker.name)
-            self._stopping.wait(self._poll_seconds if wait is None else wait)
+            if wait is None:
+                self._wait_for_work(mark)
+            else:
+                self._stopping.wait(wait)
+
+    def _wait_for_work(self, mark: object) -> None:
+        for _ in range(IDLE_POLLS):
+            if self._stopping.wait(self._poll_seconds) or self._read_mark() != mark:
+                return

@@ -17,6 +17,9 @@ from secondread.track.tables import CountChangeRow, Counted
 MOST_CHANGES = 1000
 """More are replaced by their sums; reading so many takes a millisecond."""
 
+MOST_AT_ONCE = 50_000
+"""Of changes that one transaction replaces: none may keep the database long."""
+
 CountKey = tuple[Counted, str, str]
 """What is counted, in which state, and by what else: see `Counted`."""
 
@@ -36,17 +39,22 @@ class Counts(TrackerPart):
         """Replace changes by their sums, if there are more than `most`; return how many.
 
         Several processes may do it at once, while others add changes: each change is taken by one
-        of them, and what is added meanwhile stays.
+        of them, and what is added meanwhile stays. So does what is beyond `MOST_AT_ONCE`.
         """
         changes = select(CountChangeRow.id).limit(most + 1)
         with self._database.begin_read() as session:
             if len(session.scalars(changes).all()) <= most:
                 return 0
-        taken = delete(CountChangeRow).returning(
-            CountChangeRow.counted,
-            CountChangeRow.state,
-            CountChangeRow.label,
-            CountChangeRow.change,
+        some = select(CountChangeRow.id).order_by(CountChangeRow.id).limit(MOST_AT_ONCE)
+        taken = (
+            delete(CountChangeRow)
+            .where(CountChangeRow.id.in_(some))
+            .returning(
+                CountChangeRow.counted,
+                CountChangeRow.state,
+                CountChangeRow.label,
+                CountChangeRow.change,
+            )
         )
         with self._database.begin_write() as session:
             sums: Counter[CountKey] = Counter()

@@ -6,7 +6,7 @@ Raising and clearing an alarm may be repeated.
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from secondread.accept.ledger import Refusal
@@ -208,7 +208,13 @@ class Alarms(TrackerPart):
         return kinds
 
     def clear_alarm(self, kind: str, subject: str, now: datetime) -> None:
-        """Clear an alarm, if it is raised."""
+        """Clear an alarm, if it is raised; if not, as at most calls, nothing is written."""
+        raised = exists().where(
+            AlarmRow.kind == kind, AlarmRow.subject == subject, AlarmRow.cleared_at.is_(None)
+        )
+        with self._database.begin_read() as session:
+            if not session.scalar(raised.select()):
+                return
         with self._database.begin_write() as session:
             clear_alarm_in(session, kind, subject, now)
 

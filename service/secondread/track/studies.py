@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from secondread import metrics
@@ -69,6 +69,14 @@ class Studies(TrackerPart):
         """Whether any study waits for a worker."""
         with self._database.begin_read() as session:
             return bool(session.scalar(exists().where(is_due(now)).select()))
+
+    def find_next_due(self, now: datetime) -> datetime | None:
+        """Return when the next study is due by time alone; None if none will be."""
+        times = (StudyRow.quiet_due_at, StudyRow.settle_due_at)
+        earliest = [select(func.min(time)).where(time > now).scalar_subquery() for time in times]
+        with self._database.begin_read() as session:
+            found = session.execute(select(*earliest)).one()
+        return min((time for time in found if time is not None), default=None)
 
     def list_due(self, now: datetime, limit: int) -> list[DueStudy]:
         """Return studies that wait for a worker: requested ones, fresh ones, then the backlog.

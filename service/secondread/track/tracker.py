@@ -41,6 +41,7 @@ from secondread.track.today import Today
 from secondread.track.treatments import Treatments
 
 if TYPE_CHECKING:
+    from secondread.track.commit_marks import CommitMarks
     from secondread.track.leases import Leases
     from secondread.track.lesions import Lesions
     from secondread.track.missing_studies import MissingStudies
@@ -126,6 +127,13 @@ class Tracker:
 
         return MissingStudies(self.database)
 
+    @cached_property
+    def commit_marks(self) -> "CommitMarks":
+        """Whether anything was committed."""
+        from secondread.track.commit_marks import CommitMarks
+
+        return CommitMarks(self.database.url)
+
     def open_ledger(
         self, receiver: str, settings: AssembleSettings, rights: ChangeRights = OWN_ALONE
     ) -> "ReceiverLedger":
@@ -161,4 +169,5 @@ class Tracker:
 
     def close(self) -> None:
         """Close the connections."""
+        self.commit_marks.close()
         self.database.close()
