@@ -135,3 +135,21 @@ def test_a_process_that_its_settings_keep_from_starting_is_not_started_in_a_loop
     (program.parent / "secondread" / "__main__.py").write_text("import sys; sys.exit(2)")
     with pytest.raises(SettingsError, match="a cannot start"):
         Supervisor({"a": ["x"]}, {}).supervise(threading.Event())
+
+
+def test_one_process_can_be_started_before_the_others_and_is_not_started_twice(
+    program: Path,
+) -> None:
+    stop = threading.Event()
+    supervisor = Supervisor({"a": ["x"], "b": ["x"]}, {})
+    supervisor.start("b")
+    (_, first) = wait(program, 1)[0]
+    thread = threading.Thread(target=supervisor.supervise, args=(stop,))
+    thread.start()
+    wait(program, 2)
+    stop.set()
+    thread.join(60)
+
+    started = [pid for word, pid in words(program) if word == "started"]
+    assert len(started) == 2
+    assert started[0] == first

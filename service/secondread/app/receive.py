@@ -15,10 +15,10 @@ from secondread.app.certificate_watch import ContextSource, watch_certificates
 from secondread.app.disk_watch import watch_disk
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import Node, make_tracker, open_node
+from secondread.app.probes import serve_probes
 from secondread.app.reconcile import Reconciliation
 from secondread.app.signals import make_stop_event
 from secondread.app.vital import VitalThreads
-from secondread.app.web_server import serve_probes
 from secondread.clock import utc_now
 from secondread.errors import DatabaseDamagedError, TransientError, describe_without_quoting
 from secondread.settings import Settings

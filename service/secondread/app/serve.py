@@ -66,6 +66,12 @@ class Supervisor:
         self._members = [_Member(name, arguments) for name, arguments in commands.items()]
         self._environment = {**os.environ, **environment}
 
+    def start(self, name: str) -> None:
+        """Start one of the processes before the others."""
+        for member in self._members:
+            if member.name == name:
+                self._start(member, time.monotonic())
+
     def supervise(self, stop: threading.Event) -> None:
         """Keep all processes running until `stop` is set, then stop them.
 
@@ -81,7 +87,7 @@ class Supervisor:
                     self._tend(member, time.monotonic())
                 stop.wait(LOOK_SECONDS)
         finally:
-            self._stop_all()
+            self.stop()
 
     def _tend(self, member: _Member, now: float) -> None:
         if member.process is not None:
@@ -121,7 +127,8 @@ class Supervisor:
         member.started = now
         _log.info("process_started", member=member.name, pid=member.process.pid)
 
-    def _stop_all(self) -> None:
+    def stop(self) -> None:
+        """Stop the processes that run."""
         running = [(m.name, m.process) for m in self._members if m.process is not None]
         for _, process in running:
             process.send_signal(signal.SIGTERM)
@@ -151,10 +158,18 @@ def serve_node(settings: Settings, settings_file: Path | None) -> None:
     for number in range(settings.work.processes):
         commands[f"worker-{number}"] = ["work", "--name", f"worker-{number}", *options]
     prepare_data_folder(settings)
-    with _hold_folder(settings.node.data_dir):
-        _check_databases(settings)
-        with open_counter_folder(settings.node.data_dir) as counters:
-            Supervisor(commands, {VARIABLE: str(counters)}).supervise(make_stop_event())
+    with _hold_folder(settings.node.data_dir), open_counter_folder(settings.node.data_dir) as path:
+        stop = make_stop_event()
+        supervisor = Supervisor(commands, {VARIABLE: str(path)})
+        # Senders wait for it, and it takes longer to load than the databases to be looked at. It
+        # looks at them itself before it opens; where they are not good, both end.
+        supervisor.start("receive")
+        try:
+            _check_databases(settings)
+        except BaseException:
+            supervisor.stop()
+            raise
+        supervisor.supervise(stop)
 
 
 @contextmanager

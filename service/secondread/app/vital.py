@@ -7,9 +7,12 @@ and ends with a status of its own, so that whoever supervises it starts it anew.
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from secondread import log
-from secondread.watch.health import ReadinessCheck
+
+if TYPE_CHECKING:
+    from secondread.watch.health import ReadinessCheck
 
 _log = log.get_logger(__name__)
 
@@ -36,8 +39,11 @@ class VitalThreads:
         """Return what does not run any more."""
         return sorted(name for name, lives in self._living.items() if not lives())
 
-    def check(self) -> ReadinessCheck:
+    def check(self) -> "ReadinessCheck":
         """Return the check that says so on ``/readyz``."""
+        # Asked by a web server, which has it loaded.
+        from secondread.watch.health import ReadinessCheck
+
         lost = self.find_lost()
         detail = f"lost: {', '.join(lost)}" if lost else f"{len(self._living)} run"
         return ReadinessCheck("threads", ok=not lost, detail=detail)

@@ -3,7 +3,6 @@
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
 
 from starlette.applications import Starlette
 
@@ -81,15 +80,10 @@ class WebServer:
         return self._thread is not None and self._thread.is_alive()
 
 
-def serve_probes(
-    node: Node, port: int | None, check_process: Callable[[], ReadinessCheck] | None = None
-) -> ExitStack | WebServer:
-    """Return a server of `/healthz`, `/readyz` and `/metrics`; nothing without a port.
-
-    `check_process` is one more check of `/readyz`, of this process itself.
-    """
-    if port is None:
-        return ExitStack()
+def make_probe_server(
+    node: Node, port: int, check_process: Callable[[], ReadinessCheck] | None
+) -> WebServer:
+    """Return the server of `/healthz`, `/readyz` and `/metrics`; see `app.probes`."""
     settings = node.settings
     routes = [
         *make_health_routes(node.tracker, node.archive, settings, utc_now, check_process),

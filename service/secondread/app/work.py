@@ -17,6 +17,7 @@ from secondread.app.fault_record import FaultRecord
 from secondread.app.fetching import run_fetcher
 from secondread.app.heartbeat import Heartbeat
 from secondread.app.node import Node, check_engine_database, open_node
+from secondread.app.probes import serve_probes
 from secondread.app.reader import (
     check_gate_names,
     make_node_identity,
@@ -25,7 +26,6 @@ from secondread.app.reader import (
 )
 from secondread.app.signals import make_stop_event
 from secondread.app.vital import THREAD_LOST_EXIT, VitalThreads
-from secondread.app.web_server import serve_probes
 from secondread.clock import Clock, utc_now
 from secondread.detect.child import DetectorChild
 from secondread.detect.child_loop import limit_memory

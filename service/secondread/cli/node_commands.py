@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from secondread.cli.imports import import_to_stay
 from secondread.cli.options import (
     AsJson,
     Parent,
@@ -29,7 +30,8 @@ def receive(
     settings: SettingsFile = None, probe_port: ProbePort = None, parent: Parent = None
 ) -> None:
     """Run the receiver alone: the C-STORE and C-ECHO SCP."""
-    from secondread.app.receive import run_receiver
+    with import_to_stay():
+        from secondread.app.receive import run_receiver
 
     run_receiver(read_settings(settings, "receive", is_service=True), parent, probe_port)
 
@@ -43,7 +45,8 @@ def work(
     parent: Parent = None,
 ) -> None:
     """Run one worker: reads studies that are due, and delivers results."""
-    from secondread.app.work import run_worker
+    with import_to_stay():
+        from secondread.app.work import run_worker
 
     run_worker(read_settings(settings, name, is_service=True), name, parent, probe_port)
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from secondread.cli.imports import import_to_stay
 from secondread.cli.options import AsJson, Parent, SettingsFile, print_json, read_settings
 from secondread.clock import utc_now
 from secondread.settings import Role
@@ -29,7 +30,8 @@ def serve_pages(
     """Run the operations page, health checks and metrics."""
     if context.invoked_subcommand is not None:
         return
-    from secondread.app.web import run_web_server
+    with import_to_stay():
+        from secondread.app.web import run_web_server
 
     run_web_server(read_settings(settings, "web", is_service=True), parent)
 
