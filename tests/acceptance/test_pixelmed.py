@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from secondread.codes import Code, ResultStatus
 from secondread.report import concepts as c
-from secondread.report.compose import encode_file
+from secondread.report.encoding import encode_file
 from secondread.report.sr import tree
 from tests.peers.pixelmed import complaints, silenced, tell
 from tests.peers.pixelmed_alarms import FALSE_ALARMS

@@ -12,7 +12,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from secondread.reasons import Outcome
-from secondread.report.compose import encode_file
+from secondread.report.encoding import encode_file
 from secondread.report.pages.presentation_states import build_presentation_states
 from secondread.report.result import Authorship
 from secondread.settings import ProfileSettings

@@ -12,7 +12,8 @@ from PIL import Image
 from pydicom.dataset import Dataset
 
 from secondread.reasons import Outcome
-from secondread.report.compose import compose_results, encode_file
+from secondread.report.compose import compose_results
+from secondread.report.encoding import encode_file
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.peers.dicomscope_peer import show
 from tests.unit.report.readings import (

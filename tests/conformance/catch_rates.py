@@ -13,7 +13,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
-from secondread.report.compose import encode_file
+from secondread.report.encoding import encode_file
 from tests.conftest import ROOT
 from tests.peers.pixelmed import validate
 from tests.worlds.faulty_reports import BASES, FAMILIES, FAULTS, PROFILES, build_faulty, build_valid

@@ -17,7 +17,7 @@ from secondread.errors import InputError, SettingsError
 from secondread.geometry import PointPx
 from secondread.reasons import Outcome
 from secondread.report import concepts
-from secondread.report.compose import encode_file
+from secondread.report.encoding import encode_file
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.report.sr.header import build_file_meta
 from secondread.settings import ProfileSettings

@@ -14,7 +14,8 @@ import pydicom
 import pytest
 
 from secondread.reasons import Outcome
-from secondread.report.compose import compose_results, encode_file
+from secondread.report.compose import compose_results
+from secondread.report.encoding import encode_file
 from secondread.report.result import Authorship, Occasion, ResultObject
 from tests.peers.validators import dsrdump, faults, tree_of
 from tests.unit.report.followed import make_followed_study, make_mixed_study

@@ -25,7 +25,7 @@ from secondread.codes import (
 )
 from secondread.findings.finding import StudyReading
 from secondread.report import concepts
-from secondread.report.compose import encode_file
+from secondread.report.encoding import encode_file
 from secondread.report.sr import tree
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.settings import ProfileSettings

@@ -29,7 +29,8 @@ from secondread.findings.view_pair import RepeatPair
 from secondread.followup.follow_up import add_comparisons
 from secondread.followup.recheck import RecheckedFinding, apply_rechecks, describe_subject
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report.compose import compose_results, encode_file
+from secondread.report.compose import compose_results
+from secondread.report.encoding import encode_file
 from secondread.report.result import Authorship, Occasion, ResultObject
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.followed import (

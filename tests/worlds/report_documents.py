@@ -8,7 +8,8 @@ from pydicom.dataset import Dataset
 
 from secondread.findings.finding import LeftOutInstance, StudyReading
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report.compose import compose_results, encode_file
+from secondread.report.compose import compose_results
+from secondread.report.encoding import encode_file
 from secondread.report.result import Authorship, Occasion, ResultObject
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.followed import make_followed_study, make_mixed_study

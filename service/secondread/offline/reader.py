@@ -32,7 +32,8 @@ from secondread.offline.input_files import InputFiles
 from secondread.offline.reading_plan import ReadingPlan
 from secondread.reading import FileDetector, Reader, StudyContext, read_study
 from secondread.reasons import Outcome, Reason
-from secondread.report.compose import compose_results, encode_capture_png, encode_file
+from secondread.report.compose import compose_results, encode_capture_png
+from secondread.report.encoding import encode_file
 from secondread.report.result import Authorship, NodeIdentity, Occasion
 from secondread.report.sr.uids import ResultUids
 from secondread.settings import ObjectKind, ProfileSettings

@@ -1,10 +1,9 @@
-"""The objects that a destination gets for a reading, made and checked; and their bytes."""
+"""The objects that a destination gets for a reading, made and checked; a capture as PNG."""
 
 import io
 from collections.abc import Mapping
 from dataclasses import replace
 
-import pydicom
 from PIL import Image
 from pydicom.dataset import Dataset
 
@@ -13,7 +12,7 @@ from secondread.errors import ReportError
 from secondread.findings.finding import ImageReading, LeftOutInstance, StudyReading
 from secondread.findings.image_names import name_images
 from secondread.reasons import ImageStatus, Reason
-from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
+from secondread.report.check.cad_sr_check import check_own_cad_sr
 from secondread.report.outcome_objects import SendRule, find_rules
 from secondread.report.pages.captures import make_overview, make_view_captures
 from secondread.report.pages.display_array import LoadDisplay
@@ -110,10 +109,7 @@ def _build_checked_cad_sr(
         # A library needs an image; without one, the notice alone has to report the outcome.
         return []
     result = build_cad_sr(document, sources, authorship)
-    faults = [
-        *check_cad_sr(result.dataset),
-        *check_against_reading(result.dataset, document, sources, authorship.profile),
-    ]
+    faults = check_own_cad_sr(result.dataset, document, sources, authorship.profile)
     if faults:
         raise ReportError("the CAD SR is not valid: " + "; ".join(map(str, faults)))
     return [result]
@@ -138,13 +134,6 @@ def _list_left_out_as_refused(
         for m, reason in refused
     )
     return replace(reading, images=images, left_out=tuple(remaining))
-
-
-def encode_file(dataset: Dataset) -> bytes:
-    """Return a result as a DICOM file (PS3.10); the same data set gives the same bytes."""
-    buffer = io.BytesIO()
-    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()
 
 
 def encode_capture_png(dataset: Dataset) -> bytes:

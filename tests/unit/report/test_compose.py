@@ -18,7 +18,8 @@ from secondread.reasons import Outcome, Reason
 from secondread.report import compose as compose_module
 from secondread.report import outcome_objects
 from secondread.report.check.cad_sr_check import Fault
-from secondread.report.compose import compose_results, encode_capture_png, encode_file
+from secondread.report.compose import compose_results, encode_capture_png
+from secondread.report.encoding import encode_file
 from secondread.report.outcome_objects import OBJECT_RULES
 from secondread.report.result import ResultObject
 from secondread.report.sr.header import (
@@ -336,7 +337,7 @@ def test_a_document_that_fails_its_check_does_not_leave(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        compose_module, "check_cad_sr", lambda _: [Fault("1.2", "a"), Fault("1.3", "b")]
+        compose_module, "check_own_cad_sr", lambda *_: [Fault("1.2", "a"), Fault("1.3", "b")]
     )
     with pytest.raises(ReportError, match=r"1\.2: a; 1\.3: b"):
         results(*make_situations()["findings"])

@@ -15,7 +15,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from secondread.dicom_files import read_header
 from secondread.element_values import TextElement
 from secondread.reasons import Outcome
-from secondread.report.compose import compose_results, encode_file
+from secondread.report.compose import compose_results
+from secondread.report.encoding import encode_file
 from secondread.report.result import ResultObject
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.readings import (

@@ -11,7 +11,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ImplicitVRLittleEndian
 
 from secondread.errors import DataSetError
-from secondread.report.compose import encode_file
+from secondread.report.encoding import encode_file
 from secondread.send.transcoding import write_implicit_vr
 from secondread.settings import ObjectKind, ProfileSettings
 from tests.unit.report.readings import make_header, make_situations

@@ -26,7 +26,7 @@ from secondread.report.check.template_4000 import TEMPLATES
 from secondread.report.readback.content import ContentError
 from secondread.settings import ProfileSettings
 
-__all__ = ["Fault", "check_against_reading", "check_cad_sr"]
+__all__ = ["Fault", "check_against_reading", "check_cad_sr", "check_own_cad_sr"]
 
 _MOST_FAULTS = 2000
 """With so many, a document is beyond help, and looking for more costs time."""
@@ -66,13 +66,31 @@ def check_against_reading(
     )
 
 
+def check_own_cad_sr(
+    ds: Dataset, reading: StudyReading, sources: Mapping[str, Dataset], profile: ProfileSettings
+) -> list[Fault]:
+    """Return what `check_cad_sr` and `check_against_reading` find, each up to its limit."""
+    try:
+        report = CheckedReport(ds)
+    except ContentError as error:
+        return [Fault(error.position, error.fault)]
+    return [
+        *_list_faults(_check_document(report)),
+        *_list_faults(compare_with_reading(report, reading, sources, profile)),
+    ]
+
+
 def _collect_faults(ds: Dataset, check: Callable[[CheckedReport], Iterator[Fault]]) -> list[Fault]:
     """Return the first that a check yields, once each; what makes a document unreadable is one."""
     try:
         report = CheckedReport(ds)
     except ContentError as error:
         return [Fault(error.position, error.fault)]
-    faults = list(dict.fromkeys(islice(check(report), _MOST_FAULTS)))
+    return _list_faults(check(report))
+
+
+def _list_faults(found: Iterator[Fault]) -> list[Fault]:
+    faults = list(dict.fromkeys(islice(found, _MOST_FAULTS)))
     return [replace(fault, message=_shorten(fault.message)) for fault in faults]
 
 

@@ -32,6 +32,8 @@ def read_text(ds: Dataset, keyword: str, most: int = MOST_CHARACTERS) -> str:
     replaced: characters of half a pair, which some character sets lead to.
     """
     value = ds.get(keyword, None)
+    if type(value) is str and value.isascii():  # most are, and there are tens of thousands
+        return value.strip()[:most]
     if value is None or isinstance(value, ItemSequence | bytes | bytearray):
         return ""
     text = "\\".join(map(str, value)) if isinstance(value, MultiValue | list) else str(value)

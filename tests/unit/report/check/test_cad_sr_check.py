@@ -9,7 +9,11 @@ from pydicom.sequence import Sequence
 
 from secondread.codes import Code
 from secondread.report import concepts
-from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
+from secondread.report.check.cad_sr_check import (
+    check_against_reading,
+    check_cad_sr,
+    check_own_cad_sr,
+)
 from secondread.report.readback.content import Content
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.settings import ProfileSettings
@@ -61,6 +65,8 @@ def test_a_planted_fault_is_found(name: str) -> None:
         # The document alone is as good as any.
         assert faults == []
         faults = check_against_reading(ds, *BASES[planted.base](), PROFILES[planted.base])
+    everything = check_own_cad_sr(ds, *BASES[planted.base](), PROFILES[planted.base])
+    assert set(faults) <= set(everything)
     assert any(planted.says in fault.message for fault in faults), faults
     assert all(f.position == "header" or f.position.startswith("1") for f in faults)
 

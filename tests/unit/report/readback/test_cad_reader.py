@@ -35,7 +35,7 @@ from secondread.findings.cad_report import CadFinding, CadReport, ReportOrigin
 from secondread.findings.finding import Calcification, Finding, StudyReading
 from secondread.geometry import PointPx, SpacingMm, padded_hull
 from secondread.reasons import Outcome
-from secondread.report.compose import encode_file
+from secondread.report.encoding import encode_file
 from secondread.report.readback.cad_reader import read_cad_report
 from secondread.report.readback.content import ContentError
 from secondread.report.readback.reported_reading import rebuild_reading

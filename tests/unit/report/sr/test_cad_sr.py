@@ -15,7 +15,7 @@ from secondread.findings.finding import Finding, LeftOutInstance, StudyReading
 from secondread.geometry import PointPx
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.check.cad_sr_check import check_against_reading, check_cad_sr
-from secondread.report.compose import encode_file
+from secondread.report.encoding import encode_file
 from secondread.report.result import Authorship, Occasion, ResultObject
 from secondread.report.sr.cad_sr import build_cad_sr
 from secondread.report.sr.header import RESULT_SERIES, build_header
