@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and flushed to the disk where that is needed."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ def write_whole(path: Path, *, durable: bool = False) -> Iterator[Path]:
         empty or broken under its own name afterwards.
     """
     # The suffix stays, because some writers choose the format by it or append it.
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    part = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
     try:
         yield part
         if durable:

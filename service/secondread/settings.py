@@ -378,6 +378,10 @@ class WorkSettings(_Section):
 
     processes: int = Field(default=1, ge=0, le=64)
     """Workers that `secondread serve` starts."""
+    detectors: int = Field(default=0, ge=0, le=64)
+    """Detector children of each worker, which read images side by side. 0: as many as there are
+    cores, and no more than the memory has room for by `detect.memory_bytes`, shared among the
+    workers."""
     poll_seconds: float = Field(default=0.2, gt=0)
     """How often a worker looks whether there may be work: due studies, due deliveries."""
     heartbeat_seconds: float = Field(default=5.0, gt=0)

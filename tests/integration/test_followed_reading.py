@@ -22,7 +22,7 @@ from secondread.findings.finding import StudyReading
 from secondread.followup.constellation import Scores
 from secondread.reasons import Outcome, Reason
 from secondread.track.states import StudyState
-from secondread.workflow import prior_readings, record, revision_reader, steps
+from secondread.workflow import record, revision_reader, steps
 from secondread.workflow.inputs import gather_inputs, gather_priors
 from secondread.workflow.order import run_reading
 from secondread.workflow.revision_reader import RevisionReader
@@ -92,7 +92,7 @@ def test_a_comparison_that_breaks_costs_the_comparison_and_not_the_reading(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(prior_readings, "compare_with_priors", broken)
+    monkeypatch.setattr(world.steps, "_compare", broken)
     world.hold_prior((LAST_YEAR, OLD))
     world.read_view(NOW, OLD)
 

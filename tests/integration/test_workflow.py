@@ -1,7 +1,9 @@
 """The steps of a reading over a real archive and a real database, with a detector that is told
 what to answer."""
 
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,9 +17,12 @@ from secondread.assemble.due import DueRules
 from secondread.assemble.patient_key import PatientKey
 from secondread.codes import View
 from secondread.detect.child import DetectorLimitError
+from secondread.detect.marks import Detection
 from secondread.engine import Result
+from secondread.errors import TransientError
 from secondread.findings.finding import StudyReading
-from secondread.reasons import Outcome, Reason
+from secondread.followup.constellation import Scores
+from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.report.compose import compose_results
 from secondread.report.result import ResultObject
 from secondread.settings import ObjectKind
@@ -27,7 +32,7 @@ from secondread.track.values import TreatmentRecord
 from secondread.workflow.order import run_failure, run_reading
 from secondread.workflow.steps import ReadingSteps
 from tests.worlds.builders import detection, header, view_sequence
-from tests.worlds.node_world import CLUSTER, PATIENT, CrashError, NodeWorld, run_step
+from tests.worlds.node_world import CLUSTER, PATIENT, CrashError, NodeWorld, Points, run_step
 
 
 @pytest.fixture
@@ -121,6 +126,72 @@ def test_a_broken_picture_beside_a_whole_answer_is_made_again(
         path.write_bytes(content)
 
     assert world.steps.record(claimed.study_uid, claimed.number, []) == "findings"
+
+
+class TwoAtOnce:
+    """A detector that answers only when it has two images at once."""
+
+    def __init__(self, world: NodeWorld) -> None:
+        self._world, self._both = world, threading.Barrier(2)
+
+    def detect(self, path: Path, display_to: Path, overrides: frozenset[str]) -> Detection:
+        self._both.wait(10)
+        return self._world.detect(path, display_to, overrides)
+
+    def write_display(self, path: Path, display_to: Path) -> None:
+        self._world.write_display(path, display_to)
+
+    def score_places(self, path: Path, points: Points) -> Scores | None:
+        return self._world.score_places(path, points)
+
+
+def test_images_of_an_exam_are_read_side_by_side_to_the_same_results(world: NodeWorld) -> None:
+    uids = world.deliver_exam()
+    world.answers[uids[2]] = detection(uids[2], *CLUSTER)
+    claimed = world.claim()
+    run_reading(world.steps, run_step, claimed.study_uid, claimed.number)
+    in_turn = world.list_objects(1)
+    world.detected_paths.clear()
+
+    steps = ReadingSteps(replace(world.tools, detector=TwoAtOnce(world), images_at_once=2))
+    with closing(steps):
+        run_reading(steps, run_step, claimed.study_uid, claimed.number)
+
+    assert world.list_objects(1) == in_turn
+    assert len(set(world.detected_paths)) == 4
+
+
+def test_an_image_read_side_by_side_that_kills_the_detector_fails_alone(world: NodeWorld) -> None:
+    uids = world.deliver_exam()
+    world.answers[uids[1]] = DetectorLimitError(Reason.MEMORY_LIMIT, "an allocation failed")
+    world.steps = ReadingSteps(replace(world.tools, images_at_once=2))
+
+    world.read_due()
+
+    detail = world.node.tracker.study_queries.find_detail("1.2.3")
+    assert detail is not None
+    statuses = {image.sop_instance_uid: image.status for image in detail.images}
+    assert statuses.pop(uids[1]) is ImageStatus.FAILED
+    assert set(statuses.values()) == {ImageStatus.READ}
+    assert world.get_outcome()[1] is Outcome.PARTIAL
+    world.steps.close()
+
+
+def test_an_outage_over_an_image_read_side_by_side_is_its_own_steps(world: NodeWorld) -> None:
+    uids = world.deliver_exam()
+    world.answers[uids[3]] = TransientError("the archive is away")
+    claimed = world.claim()
+    steps = ReadingSteps(replace(world.tools, images_at_once=2))
+    key = claimed.study_uid, claimed.number
+
+    for uid in uids[:3]:
+        steps.detect(*key, uid)
+    with pytest.raises(TransientError):
+        steps.detect(*key, uids[3])
+    del world.answers[uids[3]]
+    assert steps.detect(*key, uids[3]) == "read"
+    assert steps.record(*key, []) == "no-findings"
+    steps.close()
 
 
 def test_a_late_image_makes_a_revision_that_names_its_predecessor(world: NodeWorld) -> None:

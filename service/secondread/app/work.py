@@ -11,6 +11,7 @@ from functools import partial
 
 from secondread import __version__, log
 from secondread.app.audit_trail import AuditTrail
+from secondread.app.capacity import count_detectors
 from secondread.app.certificate_watch import list_called, watch_certificates
 from secondread.app.coordinator import PROCESS_KIND, Coordinator
 from secondread.app.fault_record import FaultRecord
@@ -27,8 +28,8 @@ from secondread.app.reader import (
 from secondread.app.signals import make_stop_event
 from secondread.app.vital import THREAD_LOST_EXIT, VitalThreads
 from secondread.clock import Clock, utc_now
-from secondread.detect.child import DetectorChild
 from secondread.detect.child_loop import limit_memory
+from secondread.detect.pool import DetectorPool
 from secondread.engine import Engine, ReportHoldUp, Workflow
 from secondread.errors import TransientError, describe_without_quoting, is_outage
 from secondread.guard import report_failure
@@ -68,8 +69,8 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
     if record.has_fault:
         _log.error("worker_ended_by_fault")
         node.tracker.runs.record_fault(name)
-    with record, DetectorChild(settings.detect) as child:
-        runs = FencedRuns(_make_tools(node, reader, child), name, record.watch_step)
+    with record, DetectorPool(settings.detect, count_detectors(settings)) as pool:
+        runs = FencedRuns(_make_tools(node, reader, pool), name, record.watch_step)
         engine = _make_engine(settings, name, runs, HoldUpReport(node.tracker, utc_now))
         marks = node.tracker.commit_marks
         coordinator = Coordinator(
@@ -101,7 +102,9 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
                 serve_probes(node, probe_port, vital.check),
                 watch_certificates(node, list_called(settings)),
             ):
-                _log.info("worker_started", version=__version__, pid=os.getpid())
+                _log.info(
+                    "worker_started", version=__version__, pid=os.getpid(), detectors=pool.size
+                )
                 ending = _Ending(stop)
                 pause = settings.work.poll_seconds
                 status = _run_until_stopped(coordinator.step, pause, stop, vital)
@@ -113,13 +116,14 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
         os._exit(status)
 
 
-def _make_tools(node: Node, reader: Reader, child: DetectorChild) -> ReadingTools:
+def _make_tools(node: Node, reader: Reader, pool: DetectorPool) -> ReadingTools:
     settings = node.settings
     institution = settings.node.institution
     return ReadingTools(
         tracker=node.tracker,
         archive=node.archive,
-        detector=child,
+        detector=pool,
+        images_at_once=pool.size,
         reader=reader,
         node=make_node_identity(node.installation_id, read_station_name(), institution),
         settings_digest=settings.reading_digest,

@@ -132,7 +132,9 @@ class Detector:
             The file cannot be opened or read.
         """
         try:
-            return self._read_image(path).display
+            ds = read_image(path)
+            mammogram = Mammogram.from_dataset(ds)
+            return prepare.prepare_image(ds, mammogram, self.manifest.input.spacing_mm).display
         except InputError:
             return None
 
@@ -165,7 +167,9 @@ class Detector:
         session = self._rescore
         if session is None or MarkClass.CALCIFICATION not in session.graph.heads:
             return None
-        image = prepare.cut_detector_input(self._read_image(path), self.manifest.input.spacing_mm)
+        ds, model_mm = read_image(path), self.manifest.input.spacing_mm
+        found = prepare.find_breast_image(ds, Mammogram.from_dataset(ds), model_mm)
+        image = prepare.cut_detector_input(found, model_mm)
         z = self._normalise(image)
         channel = session.graph.heads.index(MarkClass.CALCIFICATION)
         places = [image.grid.to_input(point) for point in points]
@@ -207,11 +211,6 @@ class Detector:
             )
             for candidate, types in zip(candidates, self._find_types(z, candidates), strict=True)
         )
-
-    def _read_image(self, path: Path) -> PreparedImage:
-        ds = read_image(path)
-        mammogram = Mammogram.from_dataset(ds)
-        return prepare.prepare_image(ds, mammogram, self.manifest.input.spacing_mm)
 
     def _normalise(self, image: DetectorInput) -> Brightness:
         return normalise(image.bright, image.tissue, self.manifest.input)

@@ -7,6 +7,7 @@ most 65536 values.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -86,7 +87,7 @@ class GreyScale:
 
     def to_brightness(self, stored: StoredValues) -> Brightness:
         """Return the brightness of every pixel."""
-        bright: Brightness = self.bright[self._index(stored)]
+        bright: Brightness = self._look_up(self.bright, stored)
         return bright
 
     def render(self, stored: StoredValues, bright: Brightness, tissue: Mask | None) -> Display:
@@ -112,11 +113,28 @@ class GreyScale:
         if self.padding is not None:
             first, last = (value - self.lowest for value in self.padding)
             table[max(first, 0) : last + 1] = 0
-        display: Display = table[self._index(stored)]
+        display: Display = self._look_up(table, stored)
         return display
 
-    def _index(self, stored: StoredValues) -> npt.NDArray[np.integer]:
-        return stored if self.lowest == 0 else stored.astype(np.int32) - self.lowest
+    def _look_up(self, table: npt.NDArray[Any], stored: StoredValues) -> npt.NDArray[Any]:
+        """Return what a table has for each stored value."""
+        if self.lowest == 0 and stored.dtype == np.uint16 and _LOOKS_UP_WORDS:
+            # In less than half the time of an index. It needs an entry for every word.
+            return np.asarray(cv2.LUT(stored, np.pad(table, (0, _WORDS - table.size))))
+        return table[stored if self.lowest == 0 else stored.astype(np.int32) - self.lowest]
+
+
+def _looks_up_words() -> bool:
+    """Return whether this OpenCV has tables for 16 bits."""
+    try:
+        cv2.LUT(np.zeros((1, 1), np.uint16), np.zeros(_WORDS, np.float32))
+    except cv2.error:
+        return False
+    return True
+
+
+_WORDS = 2**16
+_LOOKS_UP_WORDS = _looks_up_words()
 
 
 def _convert_exposure(

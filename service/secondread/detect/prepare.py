@@ -33,12 +33,18 @@ def read_mammogram(ds: Dataset) -> Mammogram:
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedImage:
-    """One image, decoded and measured, ready for the graphs."""
+class BreastImage:
+    """The brightness of one image, and where the breast is in it."""
 
     bright: Brightness
     region: BreastRegion
     spacing: SpacingMm
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedImage(BreastImage):
+    """One image, decoded and measured, ready for the graphs."""
+
     measurements: tuple[GateMeasurement, ...]
     display: Display
 
@@ -80,6 +86,20 @@ def prepare_image(ds: Dataset, mammogram: Mammogram, model_mm: float) -> Prepare
         ),
         grey.render(stored, bright, region.tissue),
     )
+
+
+def find_breast_image(ds: Dataset, mammogram: Mammogram, model_mm: float) -> BreastImage:
+    """Return the part of `prepare_image` that the graphs see, without what gates and people need.
+
+    Raises
+    ------
+    PixelError
+        The pixels cannot be decoded or do not fit the header.
+    """
+    bright = GreyScale.from_dataset(ds, mammogram).to_brightness(decode_pixels(ds))
+    spacing = mammogram.spacing or SpacingMm(model_mm, model_mm)
+    region = breast.find_breast(bright, spacing) or breast.take_whole_image(bright, spacing)
+    return BreastImage(bright, region, spacing)
 
 
 def _measure_pixels(
@@ -158,7 +178,7 @@ class DetectorInput(NamedTuple):
     """The breast without its skin."""
 
 
-def cut_detector_input(image: PreparedImage, model_mm: float) -> DetectorInput:
+def cut_detector_input(image: BreastImage, model_mm: float) -> DetectorInput:
     """Return the breast's box at the model's spacing, its grid, and both masks of that shape."""
     box = image.region.breast.box
     cut, grid = crop_to_spacing(image.bright, box, image.spacing, model_mm)

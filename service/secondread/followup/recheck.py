@@ -11,7 +11,8 @@ new, inside an old cluster too.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
+from functools import partial
+from itertools import chain, compress
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,11 @@ Raises `DetectorDiedError`, `InputError` or `TransientError` where the image can
 
 ScoreFile = Callable[[Path, Sequence[PointPx]], Scores | None]
 """The same of an image's file."""
+
+RunJobs = Callable[
+    [Sequence[Callable[[], list["RecheckedFinding"]]]], list[list["RecheckedFinding"]]
+]
+"""Runs jobs, in turn or side by side, and returns their answers in order."""
 
 MOST_IN_AN_IMAGE = 8
 """Clusters looked for again in one image of a prior, by priority: each takes most of a second."""
@@ -95,8 +101,17 @@ def score_files(score_file: ScoreFile, files: Mapping[str, Path]) -> ScoreImage:
     return lambda uid, points: score_file(files[uid], points)
 
 
+def run_in_turn(
+    jobs: Sequence[Callable[[], list[RecheckedFinding]]],
+) -> list[list[RecheckedFinding]]:
+    """Run one job after the other; a `RunJobs`."""
+    return [job() for job in jobs]
+
+
 def recheck_priors(
-    comparisons: Sequence[RegisteredComparison], score_image: ScoreImage
+    comparisons: Sequence[RegisteredComparison],
+    score_image: ScoreImage,
+    run_jobs: RunJobs = run_in_turn,
 ) -> tuple[RecheckedFinding, ...]:
     """Look in the priors' pixels for what is new by their findings.
 
@@ -106,19 +121,21 @@ def recheck_priors(
         The study with its priors.
     score_image
         Scores places of a prior's image. What it raises over one costs the rechecks in it.
+    run_jobs
+        Runs the rechecks of several images; side by side, if `score_image` takes that.
     """
-    rechecked: list[RecheckedFinding] = []
+    jobs: list[Callable[[], list[RecheckedFinding]]] = []
     for comparison in comparisons:
         by_image: dict[str, list[tuple[ConstellationQuery, _Question]]] = {}
         for question in sorted(_list_questions(comparison), key=_rank_question):
             query = build_query(question.pair, question.select_calcifications())
             if isinstance(query, str):
-                rechecked.append(_start_recheck(question, query))
+                jobs.append(partial(_list_recheck_not_made, question, query))
             else:
                 by_image.setdefault(question.prior_image, []).append((query, question))
         for uid, queries in by_image.items():
-            rechecked += _recheck_image(uid, queries, score_image)
-    return tuple(rechecked)
+            jobs.append(partial(_recheck_image, uid, queries, score_image))
+    return tuple(chain.from_iterable(run_jobs(jobs)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,6 +195,10 @@ def _start_recheck(question: _Question, why_not: str = "") -> RecheckedFinding:
         place,
         error_mm,
     )
+
+
+def _list_recheck_not_made(question: _Question, why_not: str) -> list[RecheckedFinding]:
+    return [_start_recheck(question, why_not)]
 
 
 def _recheck_image(

@@ -6,7 +6,7 @@ what it records is checked again in the transaction that records it.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 
 from secondread.clock import Clock
@@ -54,7 +54,8 @@ class FencedRuns:
             counts = {"faults": run.faults, "deaths": run.deaths}
             _log.error("reading_given_up", study_uid=study_uid, revision=revision, **counts)
             raise InputError(f"the worker died {run.deaths} times in one step of the reading")
-        order(steps, self._fence(run_step, study_uid, revision, run), study_uid, revision)
+        with closing(steps):
+            order(steps, self._fence(run_step, study_uid, revision, run), study_uid, revision)
 
     def fail(self, run_step: RunStep, study_uid: str, revision: int) -> None:
         """Report a reading that broke; a `Workflow`."""

@@ -3,9 +3,9 @@
 What cannot be compared is a reason in the result.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 
 from secondread import log
 from secondread.accept.archive import Archive
@@ -13,9 +13,9 @@ from secondread.detect.marks import Detection
 from secondread.errors import InputError, describe_without_quoting, is_outage
 from secondread.findings.cad_report import CadReport
 from secondread.findings.finding import StudyReading
-from secondread.followup.comparison import compare_with_priors
+from secondread.followup.comparison import RegisteredComparison, compare_with_priors
 from secondread.followup.follow_up import follow_up, mark_not_compared
-from secondread.followup.recheck import RecheckedFinding, ScoreFile, recheck_priors, score_files
+from secondread.followup.recheck import RecheckedFinding, ScoreImage, recheck_priors
 from secondread.followup.reported_priors import add_reported_priors, choose_report
 from secondread.reading import Reader, read_from_report
 from secondread.reasons import Reason
@@ -24,8 +24,12 @@ from secondread.report.sr.uids import derive_device_uid
 from secondread.track.tracker import Tracker
 from secondread.workflow.cache import AnswerStore
 from secondread.workflow.inputs import GatheredPriors
+from secondread.workflow.side_by_side import run_all
 
 _log = log.get_logger(__name__)
+
+Compare = Callable[[StudyReading, Sequence[StudyReading]], tuple[RegisteredComparison, ...]]
+"""What `compare_with_priors` does."""
 
 _NOT_AT_HAND = frozenset(
     {
@@ -108,28 +112,24 @@ def _read_reports(tracker: Tracker, archive: Archive, study_uid: str) -> tuple[C
 
 
 def recheck_new_findings(
-    reading: StudyReading,
-    priors: PriorReadings,
-    files: Mapping[str, Path],
-    score_file: ScoreFile,
+    comparisons: Sequence[RegisteredComparison], score_image: ScoreImage, at_once: int = 1
 ) -> tuple[RecheckedFinding, ...]:
     """Return what is seen in the priors' pixels of findings that are new by the priors' findings.
 
     Parameters
     ----------
-    reading, priors
-        Of the study, and of its priors' images.
-    files
-        Those of the priors' images, by SOP Instance UID.
-    score_file
+    comparisons
+        The study with its priors.
+    score_image
         The detector.
+    at_once
+        How many of the priors' images it looks at side by side.
     """
-    comparisons = compare_with_priors(reading, priors.from_images)
-    rechecked = recheck_priors(comparisons, score_files(score_file, files))
+    rechecked = recheck_priors(comparisons, score_image, partial(run_all, at_once=at_once))
     for answer in rechecked:
         _log.info(
             "prior_rechecked",
-            study_uid=reading.study_uid,
+            study_uid=answer.current.study_uid,
             finding=answer.current.finding_id,
             prior_image=answer.recheck.prior_image,
             seen=answer.recheck.seen,
@@ -138,7 +138,9 @@ def recheck_new_findings(
     return rechecked
 
 
-def compare_or_give_up(reading: StudyReading, priors: PriorReadings) -> StudyReading:
+def compare_or_give_up(
+    reading: StudyReading, priors: PriorReadings, compare: Compare = compare_with_priors
+) -> StudyReading:
     """Return a reading with its follow-up; without a comparison where that breaks.
 
     What goes wrong in comparing exams costs the comparison, never the second read.
@@ -147,7 +149,7 @@ def compare_or_give_up(reading: StudyReading, priors: PriorReadings) -> StudyRea
     if not compared:
         return mark_not_compared(follow_up(reading), priors.given_up)
     try:
-        comparisons = compare_with_priors(reading, priors.from_images)
+        comparisons = compare(reading, priors.from_images)
         followed = follow_up(reading, comparisons, priors.rechecked)
         return add_reported_priors(followed, priors.from_reports)
     except Exception as error:  # noqa: BLE001  (whatever it is, it must not cost the reading)

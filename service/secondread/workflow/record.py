@@ -1,7 +1,9 @@
 """What a reading leaves behind: lesions, pictures, objects, and what the tracker records."""
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import PurePosixPath
 
 from secondread.assemble.device import find_device
 from secondread.assemble.mammogram import Mammogram
@@ -11,7 +13,8 @@ from secondread.findings.finding import Finding, ImageReading, StudyReading
 from secondread.findings.findings_json import encode_finding
 from secondread.followup.lesion_identity import add_lesions, assign_lesions, recognize_lesions
 from secondread.reasons import ImageStatus, Outcome, Reason
-from secondread.report.compose import compose_results, encode_file
+from secondread.report.compose import compose_results
+from secondread.report.encoding import encode_file
 from secondread.report.pages.crop import encode_crop
 from secondread.report.result import Authorship, ResultObject
 from secondread.report.sr.impression_words import describe_finding
@@ -28,6 +31,10 @@ from secondread.track.values import (
 )
 from secondread.workflow.predecessors import find_occasion
 from secondread.workflow.revision_reader import ReadingTools, RevisionReader
+from secondread.workflow.side_by_side import run_all
+
+_WRITTEN_AT_ONCE = 2
+"""Objects of which one is encoded while the other is flushed to the disk."""
 
 
 def track_lesions(
@@ -72,9 +79,12 @@ def store_reading(
         The detector's answers about its images and its priors', by SOP Instance UID.
     """
     claimed = reader.inputs.claimed
-    crops = store_crops(tools, reader, reading)
-    objects = store_objects(tools, reader, reading)
-    answers = tools.answers.write(detections)
+    # Most of the time of small files is waiting for the disk.
+    with ThreadPoolExecutor(1, thread_name_prefix="store") as beside:
+        storing_answers = beside.submit(tools.answers.write, detections)
+        storing_crops = beside.submit(store_crops, tools, reader, reading)
+        objects = store_objects(tools, reader, reading)
+        answers, crops = storing_answers.result(), storing_crops.result()
     file_digests = {**reader.inputs.digests, **reader.priors.digests}
     return RecordedReading(
         study_uid=claimed.study_uid,
@@ -157,7 +167,8 @@ def store_objects(
         uids = ResultUids(tools.installation_id, claimed.study_uid, claimed.number, key)
         authorship = Authorship(tools.node, uids, find_occasion(tools, claimed, key), profile)
         results = compose_results(reading, sources, reader.load_display, authorship)
-        entries += [_store_object(tools, key, result) for result in results]
+        jobs = [partial(_store_object, tools, key, result) for result in results]
+        entries += run_all(jobs, _WRITTEN_AT_ONCE)
     return tuple(entries)
 
 
@@ -173,7 +184,7 @@ def _store_object(tools: ReadingTools, profile: str, result: ResultObject) -> Re
         sop_instance_uid=result.sop_instance_uid,
         source_uid=result.source_uid,
         path=file.relative_path,
-        sha256=sha256(data).hexdigest(),
+        sha256=PurePosixPath(file.relative_path).stem,
         size_bytes=file.size,
     )
 

@@ -1,6 +1,6 @@
 """Reads one revision: what a step starts from, and what comes of the study and of its priors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import cached_property
@@ -56,6 +56,8 @@ class ReadingTools:
     clock: Clock
     zone: tzinfo | None
     """The site's time zone, which dates and times in results are given in; None: the machine's."""
+    images_at_once: int = 1
+    """How many images the detector reads side by side."""
 
     @property
     def answers(self) -> AnswerStore:
@@ -81,10 +83,27 @@ def name_folder(study_uid: str, revision: int) -> str:
 
 
 class RevisionReader:
-    """Reads one revision during one step, which gathers its inputs once."""
+    """Reads one revision during one step, which gathers its inputs once.
 
-    def __init__(self, tools: ReadingTools, study_uid: str, revision: int) -> None:
+    Parameters
+    ----------
+    tools
+        What it works with.
+    study_uid, revision
+        What it reads.
+    read
+        `reading.read_study`, or what stands for it.
+    """
+
+    def __init__(
+        self,
+        tools: ReadingTools,
+        study_uid: str,
+        revision: int,
+        read: Callable[..., StudyReading] = read_study,
+    ) -> None:
         self._tools = tools
+        self._read_study = read
         self.inputs = gather_inputs(tools.tracker, tools.archive, study_uid, revision)
         folder = tools.get_folder(study_uid, revision)
         self._cache = ReadingCache(folder, tools.detector, tools.overrides, tools.attempts)
@@ -123,7 +142,7 @@ class RevisionReader:
 
     def read_study(self, detections: Mapping[str, Detection]) -> StudyReading:
         """Return the study's reading, before it is compared with anything."""
-        return read_study(
+        return self._read_study(
             self.inputs.claimed.study_uid,
             self.inputs.selection,
             detections,
@@ -135,7 +154,7 @@ class RevisionReader:
         """Return the readings of the priors, the latest first, by images or else by reports."""
         detections = {uid: self.detect_prior(uid) for uid in self.priors.paths_to_read}
         from_images = tuple(
-            read_study(
+            self._read_study(
                 prior.study_uid,
                 ImageSelection(prior.to_read, ()),
                 detections,

@@ -7,6 +7,7 @@ harmless when repeated.
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from secondread import log, metrics
@@ -14,7 +15,10 @@ from secondread.assemble.completed_headers import NEEDED_TO_FILE, NEEDED_TO_IDEN
 from secondread.assemble.mammogram import Mammogram
 from secondread.detect.marks import Detection
 from secondread.errors import LeaseLostError, describe_without_quoting, is_outage
+from secondread.followup.comparison import compare_with_priors
 from secondread.followup.comparison_json import decode_recheck, encode_recheck
+from secondread.followup.recheck import score_files
+from secondread.reading import read_study
 from secondread.reasons import Reason
 from secondread.track.operations import READING_BROKE, RESULT_NOT_MADE
 from secondread.track.reading_runs import NOT_RUN, ReadingRun
@@ -25,7 +29,9 @@ from secondread.workflow.prior_readings import (
     recheck_new_findings,
 )
 from secondread.workflow.record import make_bare_failure, store_reading, track_lesions
+from secondread.workflow.remembered import Remembered
 from secondread.workflow.revision_reader import ReadingTools, RevisionReader
+from secondread.workflow.side_by_side import SideBySide
 
 RECORD_FAILURE = "record failure"
 """Name of the step that reports a reading that broke."""
@@ -68,6 +74,11 @@ class ReadingSteps:
     def __init__(self, tools: ReadingTools, run: ReadingRun = NOT_RUN) -> None:
         self._tools = tools
         self._run = run
+        self._images = SideBySide[Detection](tools.images_at_once)
+        self._image_reader: RevisionReader | None = None
+        # Two steps need the same readings and comparisons, registration and all.
+        self._read_study = Remembered(read_study)
+        self._compare = Remembered(compare_with_priors)
 
     def plan(self, study_uid: str, revision: int) -> list[str]:
         """Return the SOP Instance UIDs to read, in reading order."""
@@ -75,8 +86,13 @@ class ReadingSteps:
         return [mammogram.sop_instance_uid for mammogram in inputs.selection.to_read]
 
     def detect(self, study_uid: str, revision: int, instance_uid: str) -> str:
-        """Have one image read, and cache the answer and its display array; return its status."""
-        return self._open(study_uid, revision).detect(instance_uid).status.value
+        """Have one image read, and cache the answer and its display array; return its status.
+
+        Meanwhile others of the reading are read beside it, priors' images last.
+        """
+        reader = self._open_for_images(study_uid, revision)
+        read = partial(reader.detect, instance_uid)
+        return self._images.finish(instance_uid, read).status.value
 
     def plan_priors(self, study_uid: str, revision: int) -> list[str]:
         """Return the SOP Instance UIDs of the priors' images to read, the latest prior first."""
@@ -85,10 +101,15 @@ class ReadingSteps:
 
     def detect_prior(self, study_uid: str, revision: int, instance_uid: str) -> str:
         """Have one image of a prior read, and cache the answer; return its status."""
-        reader = self._open(study_uid, revision)
+        reader = self._open_for_images(study_uid, revision)
         if instance_uid not in reader.priors.paths_to_read:
             return "gone"
-        return reader.detect_prior(instance_uid).status.value
+        read = partial(reader.detect_prior, instance_uid)
+        return self._images.finish(instance_uid, read).status.value
+
+    def close(self) -> None:
+        """Wait for the images that are being read; no others are begun."""
+        self._images.close()
 
     def recheck_priors(self, study_uid: str, revision: int) -> list[dict[str, Any]]:
         """Look in the priors' pixels for what is new; return what `record` takes as `rechecked`.
@@ -101,8 +122,11 @@ class ReadingSteps:
                 return []
             priors = reader.read_priors()
             reading = reader.read_study(reader.detect_all())
+            comparisons = self._compare(reading, priors.from_images)
             files, score_file = reader.priors.paths_to_read, self._tools.detector.score_places
-            rechecked = recheck_new_findings(reading, priors, files, score_file)
+            rechecked = recheck_new_findings(
+                comparisons, score_files(score_file, files), self._tools.images_at_once
+            )
             return [encode_recheck(answer) for answer in rechecked]
         except Exception as error:
             # Whatever else it is, it must not cost the reading.
@@ -184,7 +208,21 @@ class ReadingSteps:
         shutil.rmtree(self._tools.get_folder(study_uid, revision), ignore_errors=True)
 
     def _open(self, study_uid: str, revision: int) -> RevisionReader:
-        return RevisionReader(self._tools, study_uid, revision)
+        return RevisionReader(self._tools, study_uid, revision, self._read_study)
+
+    def _open_for_images(self, study_uid: str, revision: int) -> RevisionReader:
+        """Return what the steps of the images start from; the first has all images begun."""
+        if self._tools.images_at_once == 1:
+            return self._open(study_uid, revision)
+        if self._image_reader is None:
+            reader = self._open(study_uid, revision)
+            for mammogram in reader.inputs.selection.to_read:
+                uid = mammogram.sop_instance_uid
+                self._images.begin(uid, partial(reader.detect, uid))
+            for uid in reader.priors.paths_to_read:
+                self._images.begin(uid, partial(reader.detect_prior, uid))
+            self._image_reader = reader
+        return self._image_reader
 
     def _finish_failed(self, reader: RevisionReader, reason: Reason) -> str:
         return self._finish(reader, reader.fail_all(reason), PriorReadings())
@@ -193,7 +231,7 @@ class ReadingSteps:
         self, reader: RevisionReader, detections: Mapping[str, Detection], priors: PriorReadings
     ) -> str:
         tools = self._tools
-        reading = compare_or_give_up(reader.read_study(detections), priors)
+        reading = compare_or_give_up(reader.read_study(detections), priors, self._compare)
         lesions = tools.tracker.lesions
         reading = track_lesions(reading, lesions, tools.installation_id, priors.from_reports)
         recorded = store_reading(tools, reader, reading, {**priors.detections, **detections})
