@@ -6,19 +6,17 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 
 LINGER_SECONDS = 0.5
 """How long a peer may take to close a connection after the last that was sent to it."""
 _LINGER_BYTES = 1024**2
 """What is read and dropped meanwhile: closing over unread bytes resets the connection, and the
 peer may then lose what was sent to it."""
-_NOTHING = memoryview(bytearray())
 
 
-def fill(
-    connection: socket.socket, view: memoryview, seconds: float, beyond: memoryview = _NOTHING
-) -> int:
-    """Fill a buffer from a connection; return how many bytes were read.
+def fill(connection: socket.socket, view: memoryview, seconds: float) -> int:
+    """Fill a buffer from a connection; return how many bytes are in it.
 
     They are fewer than the buffer holds only where the peer closed the connection.
 
@@ -28,8 +26,6 @@ def fill(
         With a timeout of its own, the same as `seconds`: then its descriptor does not block.
     seconds
         How long it may take altogether.
-    beyond
-        Takes what follows the buffer's bytes and has come already, of a connection without TLS.
 
     Raises
     ------
@@ -39,7 +35,7 @@ def fill(
     filled = 0
     deadline = time.monotonic() + seconds
     while filled < len(view):
-        received = _receive(connection, view[filled:], deadline, beyond)
+        received = _receive(connection, view[filled:], deadline)
         if received == 0:
             break
         filled += received
@@ -48,19 +44,41 @@ def fill(
     return filled
 
 
-def _receive(
-    connection: socket.socket, view: memoryview, deadline: float, beyond: memoryview
-) -> int:
+def _receive(connection: socket.socket, view: memoryview, deadline: float) -> int:
     """Read what has come, or wait for it; return how many bytes, 0 at the connection's end."""
-    if isinstance(connection, ssl.SSLSocket):
+    if not is_plain(connection):
         return connection.recv_into(view)
     while True:
         try:
             # The socket's own method would ask first, each time, whether there is something.
-            return os.readv(connection.fileno(), [view, beyond])
+            return os.readv(connection.fileno(), [view])
         except BlockingIOError:
             if not _poll(connection, deadline - time.monotonic()):
                 raise TimeoutError("the peer stalled") from None
+
+
+def is_plain(connection: socket.socket) -> bool:
+    """Whether a connection is without TLS."""
+    return not isinstance(connection, ssl.SSLSocket)
+
+
+def read_ready(connection: socket.socket, views: Sequence[memoryview]) -> int:
+    """Fill buffers, one after the other, with what has come over a plain connection.
+
+    Returns
+    -------
+    int
+        How many bytes; 0 also where the peer closed the connection.
+
+    Raises
+    ------
+    OSError
+        The connection broke.
+    """
+    try:
+        return os.readv(connection.fileno(), views)
+    except BlockingIOError:
+        return 0
 
 
 def is_readable(connection: socket.socket, seconds: float) -> bool:

@@ -1,8 +1,9 @@
 """What the receiver does in the background: recording refusals and ends, sweeping the spool."""
 
 import threading
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -82,15 +83,12 @@ class Housekeeping:
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
-        self._run_safely()
+        self._run_safely(self.run_once)
 
     def run_once(self) -> None:
         """Record what waits for the ledger, and sweep the spool when that is due."""
-        try:
-            self._record_ends()
-            self._intake.refusals.flush(self._intake.ledger.record_refusals)
-        except TransientError as error:
-            _log.warning("ledger_not_reached", error=str(error))
+        if self._reach_ledger(self._record_ends):
+            self._reach_ledger(self._record_refusals)
         now = self._intake.clock()
         # A clock that was set back must not keep the sweep waiting.
         due = self._next_sweep
@@ -99,6 +97,18 @@ class Housekeeping:
             swept = self._intake.archive.sweep_spool(self._spool_seconds, now)
             if swept:
                 _log.warning("spool_swept", files=swept)
+
+    def _reach_ledger(self, act: Callable[[], None]) -> bool:
+        """Record something; return False if the ledger is away."""
+        try:
+            act()
+        except TransientError as error:
+            _log.warning("ledger_not_reached", error=str(error))
+            return False
+        return True
+
+    def _record_refusals(self) -> None:
+        self._intake.refusals.flush(self._intake.ledger.record_refusals)
 
     def _record_ends(self) -> None:
         while self._unrecorded_ends:
@@ -109,13 +119,20 @@ class Housekeeping:
                 self._unrecorded_transfers -= len(transfers)
 
     def _run_until_stopped(self, every_seconds: float) -> None:
+        due = time.monotonic() + every_seconds
         while not self._stopping:
-            self._wake.wait(every_seconds)
+            self._wake.wait(max(0.0, due - time.monotonic()))
             self._wake.clear()
-            self._run_safely()
+            if time.monotonic() < due:
+                # A study may be complete by an end. What was refused is a row for each class, and
+                # some peers propose every class over every association.
+                self._run_safely(lambda: self._reach_ledger(self._record_ends))
+            else:
+                self._run_safely(self.run_once)
+                due = time.monotonic() + every_seconds
 
-    def _run_safely(self) -> None:
+    def _run_safely(self, act: Callable[[], object]) -> None:
         try:
-            self.run_once()
+            act()
         except Exception as error:  # noqa: BLE001  (one failure must not end all housekeeping)
             _log.error("housekeeping_failed", error=describe_without_quoting(error))

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+from collections.abc import Sequence
 from typing import cast
 
 from pynetdicom.transport import AssociationSocket
@@ -56,24 +57,36 @@ class PeerSocket(AssociationSocket):
         del data[length:]
         return data
 
-    def recv_into(self, view: memoryview, ahead: int = 0) -> int:
-        """Fill a buffer as `recv` does; return how many bytes are in it.
+    def recv_into(self, view: memoryview) -> int:
+        """Fill a buffer as `recv` does; return how many bytes are in it."""
+        begun = self._take_unread(view)
+        connection = cast(socket.socket, self.socket)
+        return begun + connections.fill(connection, view[begun:], self.patience)
 
-        Parameters
-        ----------
-        ahead
-            So many of the bytes behind it are taken along if they have come, for the next read.
+    def recv_ready(self, views: Sequence[memoryview]) -> int:
+        """Fill buffers, one after the other, with what has come; return how many bytes.
+
+        Nothing is read over TLS, which gives what comes in small pieces anyway.
         """
+        connection = cast(socket.socket, self.socket)
+        if not views or not connections.is_plain(connection):
+            return 0
+        filled = 0
+        for number, view in enumerate(views):
+            begun = self._take_unread(view)
+            filled += begun
+            if begun < len(view):
+                return filled + connections.read_ready(
+                    connection, [view[begun:], *views[number + 1 :]]
+                )
+        return filled
+
+    def _take_unread(self, view: memoryview) -> int:
         begun = min(len(self._unread), len(view))
-        view[:begun] = self._unread[:begun]
-        self._unread = self._unread[begun:]
-        connection, beyond = cast(socket.socket, self.socket), bytearray(ahead)
-        filled = begun + connections.fill(
-            connection, view[begun:], self.patience, memoryview(beyond)
-        )
-        if filled > len(view):
-            self._unread = bytes(beyond[: filled - len(view)])
-        return min(filled, len(view))
+        if begun:
+            view[:begun] = self._unread[:begun]
+            self._unread = self._unread[begun:]
+        return begun
 
     def unread(self, data: bytes) -> None:
         """Make the next read begin with these bytes."""

@@ -72,9 +72,12 @@ class SpoolFile:
         """Digest what is written from here on."""
         self._digest, self._undigested = hashlib.sha256(), self._filled
 
-    def get_space(self, length: int) -> memoryview:
-        """Return where up to `length` of the next bytes go, at least one; `advance` keeps them."""
-        if self._filled == len(self._buffer):
+    def get_space(self, length: int, at_least: int = 1) -> memoryview:
+        """Return where up to `length` of the next bytes go; `advance` keeps them.
+
+        Where `at_least` is more than the buffer holds, it is less.
+        """
+        if len(self._buffer) - self._filled < at_least:
             self._write_buffer()
             self._buffer = self._buffer or bytearray(_BUFFER_BYTES)
         return memoryview(self._buffer)[self._filled : self._filled + length]

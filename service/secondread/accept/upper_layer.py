@@ -25,6 +25,7 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from secondread import log
 from secondread.accept.association_request import MAXIMUM_PDU_BYTES, PDU_HEAD
+from secondread.accept.fragment_stream import FRAGMENT_HEAD, P_DATA_TF, FragmentStream
 from secondread.accept.peer_socket import PeerSocket
 from secondread.accept.spool_file import SpoolFile
 from secondread.errors import InputError, describe_without_quoting
@@ -39,22 +40,13 @@ _MAXIMUM_MESSAGE_BYTES: Final = 1024**2
 """Most that one DIMSE message may hold in memory; C-STORE data sets go to the spool instead."""
 _MAXIMUM_FRAGMENTS: Final = 4096
 """Fragments in one PDU; senders make one or two."""
-_FRAGMENTS_PER_CHECK: Final = 64
-"""How many fragments are written between two checks of the free space: 8 MiB."""
 _LONGEST_WAIT_SECONDS: Final = 60.0
-_NEXT_FRAGMENT_SECONDS: Final = 0.2
-"""How long to wait for the next fragment where the last was taken."""
 _ESTABLISHED: Final = "Sta6"
 _CLOSING: Final = "Sta13"
-_P_DATA_TF: Final = 4
-_FRAGMENT_HEAD: Final = struct.Struct(">IBB")
-"""Length, presentation context ID and message control header (PS3.8 table 9-23, E.2)."""
 _ITEM_HEAD: Final = struct.Struct(">IB")
 """Length and presentation context ID (PS3.8 table 9-23)."""
 _IS_COMMAND: Final = 1
 """Bit of the message control header (PS3.8 E.2)."""
-_MORE_DATA: Final = 0
-"""Message control header: of a data set, and not its last fragment."""
 
 OpenSpoolFile = Callable[[], SpoolFile]
 
@@ -293,7 +285,7 @@ class StreamingDul(DULServiceProvider):
         data = head + self.peer.recv(length)
         if len(data) < len(head) + length:
             self.event_queue.put("Evt17")
-        elif kind == _P_DATA_TF:
+        elif kind == P_DATA_TF:
             self._recv_pdu.put(cast(Any, _FragmentsPdu(_read_fragments(bytes(data)))))
             self.event_queue.put("Evt10")
         else:
@@ -301,7 +293,7 @@ class StreamingDul(DULServiceProvider):
 
     def _find_limit(self, kind: int) -> int:
         """Return how long a PDU may be."""
-        if kind == _P_DATA_TF:
+        if kind == P_DATA_TF:
             return cast(int, self.assoc.acceptor.maximum_length) + _PDU_SLACK_BYTES
         return MAXIMUM_PDU_BYTES
 
@@ -318,56 +310,18 @@ class StreamingDul(DULServiceProvider):
 
     def _stream(self, message: C_STORE_RQ, file: SpoolFile) -> None:
         """Copy fragments to the file as long as there are any, then read one other PDU."""
-        peer = self.peer
-        while (length := self._read_fragment_head(peer, message.context_id)) is not None:
-            if self.fragments_streamed % _FRAGMENTS_PER_CHECK == 0 and not self._has_room():
-                file.drop()
-            if not _copy_fragment(peer, file, length):
-                self.event_queue.put("Evt17")
-                return
-            self.fragments_streamed += 1
-            self._idle_timer.restart()
-            if not peer.wait_until_readable(_NEXT_FRAGMENT_SECONDS) or peer.is_asked_to_end:
-                return
-        self._read_pdu()
-
-    def _read_fragment_head(self, peer: PeerSocket, context_id: int | None) -> int | None:
-        """Read the head of a PDU with a fragment; return the length of its data.
-
-        None, and nothing is read, if it is another PDU. A PDU counts when it holds one fragment and
-        nothing else, as every sender makes them.
-        """
-        head = bytes(peer.recv(PDU_HEAD.size))
-        if len(head) == PDU_HEAD.size:
-            kind, pdu_length = PDU_HEAD.unpack(head)
-            is_data = kind == _P_DATA_TF and pdu_length <= self._find_limit(kind)
-            if is_data and pdu_length > _FRAGMENT_HEAD.size:
-                head += peer.recv(_FRAGMENT_HEAD.size)
-                if len(head) == PDU_HEAD.size + _FRAGMENT_HEAD.size:
-                    length, context, control = _FRAGMENT_HEAD.unpack_from(head, PDU_HEAD.size)
-                    expected = (pdu_length - 4, context_id, _MORE_DATA)
-                    if (length, context, control) == expected:
-                        return int(length) - 2
-        peer.unread(head)
-        return None
+        longest = self._find_limit(P_DATA_TF)
+        stream = FragmentStream(self.peer, file, message.context_id, longest, self._has_room)
+        try:
+            is_other = stream.copy()
+        finally:
+            self.fragments_streamed += stream.fragments
+        if is_other:
+            self._read_pdu()
 
 
 _RELEASES_AND_ABORTS: Final = frozenset({5, 6, 7})
 """PDU types A-RELEASE-RQ, A-RELEASE-RP and A-ABORT (PS3.8 9.3)."""
-
-
-def _copy_fragment(peer: PeerSocket, file: SpoolFile, length: int) -> bool:
-    """Copy the data of a fragment to its file; return False where the peer closed before."""
-    ahead = PDU_HEAD.size + _FRAGMENT_HEAD.size  # another PDU follows what is not the last
-    while length:
-        with file.get_space(length) as space:
-            wanted = len(space)
-            received = peer.recv_into(space, ahead if wanted == length else 0)
-        file.advance(received)
-        if received < wanted:
-            return False
-        length -= wanted
-    return True
 
 
 def _read_fragments(pdu: bytes) -> P_DATA:
@@ -381,7 +335,7 @@ def _read_fragments(pdu: bytes) -> P_DATA:
     fragments: list[tuple[int, bytes]] = []
     position = PDU_HEAD.size
     while position < len(pdu):
-        if position + _FRAGMENT_HEAD.size > len(pdu):
+        if position + FRAGMENT_HEAD.size > len(pdu):
             raise PduError("fragment without a head")
         length, context_id = _ITEM_HEAD.unpack_from(pdu, position)
         end = position + 4 + length
