@@ -1,6 +1,6 @@
 """The rows that an arriving instance makes or finds: association, study, series, instance."""
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from secondread.accept.dispositions import IMAGE_DISPOSITIONS
@@ -22,6 +22,7 @@ from secondread.track.tables import (
 )
 from secondread.uids import is_uid
 
+# Built once: it is asked for each instance that arrives.
 _OTHER_THAN_COLUMNS = (
     "series_uid",
     "size",
@@ -123,17 +124,24 @@ def add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts)
         address=instance.association.address,
         association=instance.association.association_id,
         arrived_at=instance.received_at,
+        # Named, because what was not is asked for again, and written again, when it is set.
+        withheld=None,
+        rejected_at=None,
     )
     session.add(row)
     session.flush()
     return row
 
 
+_SERIES = select(SeriesRow.id).where(
+    SeriesRow.study_uid == bindparam("study_uid"), SeriesRow.series_uid == bindparam("series_uid")
+)
+
+
 def _ensure_series(session: Session, instance: StoredInstance, modality: str) -> int:
     key = {"study_uid": instance.study_uid, "series_uid": instance.series_uid}
-    by_key = select(SeriesRow.id).filter_by(**key)
-    number = session.scalars(by_key).one_or_none()
+    number = session.scalars(_SERIES, key).one_or_none()
     if number is None:
         insert_if_new(session, SeriesRow, {**key, "modality": modality})
-        number = session.scalars(by_key).one()
+        number = session.scalars(_SERIES, key).one()
     return number

@@ -8,7 +8,7 @@ given up, those that were not asked for it yet are queried again: as often as th
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from secondread.log import get_logger
@@ -26,12 +26,17 @@ _UNAVAILABLE = (FetchState.REFUSED, FetchState.GAVE_UP)
 """The states of a prior that its archive does not send, at least for now."""
 
 
+# Built once: it is asked for each instance that arrives.
+_WAS_REQUESTED = (
+    exists()
+    .where(FetchRequestRow.prior_study_uid == bindparam("uid"), FetchRequestRow.attempts > 0)
+    .select()
+)
+
+
 def was_requested(session: Session, study_uid: str) -> bool:
     """Whether an archive was ever asked to send a study."""
-    asked = exists().where(
-        FetchRequestRow.prior_study_uid == study_uid, FetchRequestRow.attempts > 0
-    )
-    return bool(session.scalar(asked.select()))
+    return bool(session.scalar(_WAS_REQUESTED, {"uid": study_uid}))
 
 
 def note_arrival(session: Session, study_uid: str, settles_at: datetime) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from secondread.assemble.birth_date import BirthRange
@@ -62,15 +62,22 @@ def ensure_identity(session: Session, key: PatientKey | None, person: Person) ->
     return number
 
 
+# Built once: it is asked for each image that arrives.
+_IDENTITY = (
+    select(PatientIdentityRow.id)
+    .join(PatientRow, PatientIdentityRow.patient == PatientRow.id)
+    .where(
+        PatientRow.patient_id == bindparam("patient_id"),
+        PatientRow.issuer == bindparam("issuer"),
+        PatientIdentityRow.name == bindparam("name"),
+        PatientIdentityRow.born == bindparam("born"),
+    )
+)
+
+
 def _find_identity(session: Session, key: PatientKey, columns: Mapping[str, str]) -> int | None:
     # Most images state what one before stated: one question answers it.
-    known = (
-        select(PatientIdentityRow.id)
-        .join(PatientRow, PatientIdentityRow.patient == PatientRow.id)
-        .where(PatientRow.patient_id == key.patient_id, PatientRow.issuer == key.issuer)
-        .filter_by(**columns)
-    )
-    return session.scalars(known).one_or_none()
+    return session.scalars(_IDENTITY, {**as_columns(key), **columns}).one_or_none()
 
 
 def load_identities(

@@ -5,20 +5,23 @@ The latest version counts that came from a sender who may change the instance.
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from secondread.track.change_rights import Sender
 from secondread.track.tables import InstanceRow
 
+# Built once: it is asked for each instance that arrives, and building takes longer than asking.
+_VERSIONS = (
+    select(InstanceRow)
+    .where(InstanceRow.sop_instance_uid == bindparam("uid"))
+    .order_by(InstanceRow.id)
+)
+
 
 def find_versions(session: Session, sop_instance_uid: str) -> Sequence[InstanceRow]:
     """Return what came under a SOP Instance UID, in whichever study, the first first."""
-    return session.scalars(
-        select(InstanceRow)
-        .where(InstanceRow.sop_instance_uid == sop_instance_uid)
-        .order_by(InstanceRow.id)
-    ).all()
+    return session.scalars(_VERSIONS, {"uid": sop_instance_uid}).all()
 
 
 def find_first_sender(versions: Sequence[InstanceRow], study_uid: str) -> Sender | None:

@@ -46,6 +46,7 @@ from secondread.track.other_objects import add_object
 from secondread.track.refused_changes import report_refused_change
 from secondread.track.rejections import (
     ReceivedNote,
+    is_named,
     judge_waiting_notes,
     restore_instance,
     withdraw_instances,
@@ -167,9 +168,11 @@ class ReceiverLedger:
         """Have a version count, and return those of its study that count no longer."""
         replaced = supersede(others, row)
         row.conflict = bool(others)
-        restore_instance(session, study.study_uid, row.sop_instance_uid)
-        for sender in judge_waiting_notes(session, row, self._rights):
-            report_refused_change(session, row.study_uid, StudyChange.REJECT, sender, 1, now)
+        row.rejected_at = None
+        if is_named(session, study.study_uid, row.sop_instance_uid):
+            restore_instance(session, study.study_uid, row.sop_instance_uid)
+            for sender in judge_waiting_notes(session, row, self._rights):
+                report_refused_change(session, row.study_uid, StudyChange.REJECT, sender, 1, now)
         lost = [(version.sop_instance_uid, version.sha256) for version in replaced]
         lost += assign_images(session, study, self._rights, now)
         self._revise_compared(session, study, lost, now)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from secondread.accept.dispositions import IMAGE_DISPOSITIONS, RETENTION_EXPIRED
@@ -182,6 +182,22 @@ def _overrule_expiries(session: Session, study_uid: str, uids: Sequence[str]) ->
         .values(state=RejectionState.OVERRULED)
         .returning(RejectionRow.sop_instance_uid)
     ).all()
+
+
+_NAMED = (
+    select(RejectionRow.id)
+    .where(
+        RejectionRow.study_uid == bindparam("study_uid"),
+        RejectionRow.sop_instance_uid == bindparam("sop_instance_uid"),
+    )
+    .limit(1)
+)
+
+
+def is_named(session: Session, study_uid: str, sop_instance_uid: str) -> bool:
+    """Whether any note names an instance; of the others there is nothing to restore or judge."""
+    key = {"study_uid": study_uid, "sop_instance_uid": sop_instance_uid}
+    return session.scalar(_NAMED, key) is not None
 
 
 def judge_waiting_notes(session: Session, image: InstanceRow, rights: ChangeRights) -> list[Sender]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from secondread.accept.dispositions import IMAGE_DISPOSITIONS
@@ -83,18 +83,22 @@ def assign_images(
     return lost
 
 
+# Built once: it is asked for each image that arrives.
+_OWNERS = (
+    select(InstanceRow.identity, PatientIdentityRow.patient, InstanceRow.set_aside)
+    .distinct()
+    .outerjoin(PatientIdentityRow, InstanceRow.identity == PatientIdentityRow.id)
+    .where(
+        InstanceRow.study_uid == bindparam("study_uid"),
+        InstanceRow.disposition.in_(IMAGE_DISPOSITIONS),
+        InstanceRow.current,
+    )
+)
+
+
 def _is_mixed(session: Session, study: StudyRow) -> bool:
     """Whether images may be of others than the study's patient, or were until now."""
-    rows = session.execute(
-        select(InstanceRow.identity, PatientIdentityRow.patient, InstanceRow.set_aside)
-        .distinct()
-        .outerjoin(PatientIdentityRow, InstanceRow.identity == PatientIdentityRow.id)
-        .where(
-            InstanceRow.study_uid == study.study_uid,
-            InstanceRow.disposition.in_(IMAGE_DISPOSITIONS),
-            InstanceRow.current,
-        )
-    ).all()
+    rows = session.execute(_OWNERS, {"study_uid": study.study_uid}).all()
     identities = {identity for identity, _, _ in rows if identity is not None}
     patients = {patient for _, patient, _ in rows}
     is_any_aside = any(set_aside for _, _, set_aside in rows)

@@ -122,8 +122,12 @@ def find_scope_views(session: Session, study_uid: str) -> frozenset[ViewKey]:
     return frozenset((side, view) for side, view in rows if side and view)
 
 
+# Built once, as the one below: they are asked for each image that arrives.
+_USABLE = select(InstanceRow).where(InstanceRow.study_uid == bindparam("study_uid"), is_usable())
+
+
 def _load_usable_images(session: Session, study_uid: str) -> Sequence[InstanceRow]:
-    return session.scalars(select(InstanceRow).where(is_usable_in(study_uid))).all()
+    return session.scalars(_USABLE, {"study_uid": study_uid}).all()
 
 
 def _list_present(images: Iterable[InstanceRow]) -> list[ViewKey]:
@@ -157,16 +161,18 @@ def find_doubtful_views(
     return _add_views(session, doubtful)
 
 
+_EARLIER = (
+    select(StudyRow)
+    .where(StudyRow.patient == bindparam("patient"), StudyRow.study_date < bindparam("day"))
+    .order_by(StudyRow.study_date.desc(), StudyRow.study_uid)
+    .limit(_PRIORS_CONSULTED)
+)
+
+
 def _find_earlier_by_id(session: Session, study: StudyRow) -> list[StudyRow]:
     if study.patient is None or study.study_date is None:
         return []
-    earlier = (
-        select(StudyRow)
-        .where(StudyRow.patient == study.patient, StudyRow.study_date < study.study_date)
-        .order_by(StudyRow.study_date.desc(), StudyRow.study_uid)
-        .limit(_PRIORS_CONSULTED)
-    )
-    return list(session.scalars(earlier))
+    return list(session.scalars(_EARLIER, {"patient": study.patient, "day": study.study_date}))
 
 
 def find_earlier_views(
