@@ -13,6 +13,7 @@ from secondread.app.reconcile import (
     SETTLED_AFTER_SECONDS,
     ArchiveDifferences,
     Reconciliation,
+    _NamedPaths,
 )
 from secondread.app.retention import remove_old_objects
 from secondread.app.verify import verify_archive
@@ -167,3 +168,28 @@ def test_what_is_removed_for_its_age_meanwhile_is_no_loss(
     monkeypatch.setattr(node.tracker.other_objects, "list_expected_files", list_and_remove)
     assert compare(world) == ArchiveDifferences(recorded=0, lost=0)
     assert list(node.archive.list_instance_paths()) == []
+
+
+def test_no_file_that_a_row_names_is_taken_for_one_without_a_row_nor_the_other_way_round() -> None:
+    named, none_named = _NamedPaths(), _NamedPaths()
+    paths = [f"instances/{number}" for number in range(3000)]
+    rows = [ExpectedFile(0, "1.2.3", path, "", 0) for path in paths[::2]]
+    named.add(rows[:1000])
+    named.add(rows[1000:])
+    named.sort()
+
+    assert named.list_others(paths) == paths[1::2]
+    assert none_named.list_others(paths) == paths
+
+
+def test_a_comparison_ends_when_it_is_asked_to(world: NodeWorld) -> None:
+    world.deliver(header())
+    stored(world).unlink()
+    ledger = world.node.tracker.open_ledger("receive", world.settings.assemble)
+    stop = threading.Event()
+    stop.set()
+    node = world.node
+    reconciliation = Reconciliation(node.archive, node.tracker, ledger, lambda: world.now)
+
+    assert reconciliation.compare(stop) == ArchiveDifferences(recorded=0, lost=0)
+    assert node.tracker.node_queries.list_alarms() == []

@@ -5,7 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import secondread
+from secondread.track.migrate import upgrade_database
+from secondread.track.tracker import Tracker
+from tests.worlds.track_world import STUDY, World, mammogram
 
 READING = {"cv2", "dbos", "highdicom", "imagecodecs", "onnxruntime", "scipy"}
 """What only a reading needs, and takes seconds to import."""
@@ -49,11 +54,22 @@ def test_help_imports_no_more_than_the_list_of_commands(tmp_path: Path) -> None:
     assert "secondread.settings" not in imported
 
 
-def test_a_list_of_studies_imports_what_asks_the_tracker_and_nothing_that_reads(
-    tmp_path: Path,
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a node with one study."""
+    folder = tmp_path_factory.mktemp("node")
+    (folder / "secondread.toml").write_text(f'[node]\ndata_dir = "{folder}"\n')
+    url = f"sqlite:///{folder}/tracker.sqlite"
+    upgrade_database(url)
+    World(Tracker(url, folder)).arrive(mammogram("RCC"))
+    return folder
+
+
+@pytest.mark.parametrize("question", [("list",), ("show", STUDY)])
+def test_a_question_about_studies_imports_what_asks_the_tracker_and_nothing_that_reads(
+    node: Path, question: tuple[str, ...]
 ) -> None:
-    list_imported(tmp_path, "db", "upgrade")
-    imported = list_imported(tmp_path, "studies", "list")
+    imported = list_imported(node, "studies", *question)
 
     assert "sqlalchemy" in imported
     assert not imported & (READING | SERVING | HEADERS)

@@ -5,6 +5,7 @@ delivered, and what is under way at any moment does not grow with what was. One 
 down for some time, another is in shadow.
 """
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect, text
 
+from secondread.accept.archive import Archive
 from secondread.track.database import MIGRATION_ANSWER_SECONDS, open_engine
 from secondread.track.migrate import upgrade_database
 from secondread.track.tracker import Tracker
@@ -33,6 +35,19 @@ _CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 SOME_DIGEST = "5e" * 32
 _AUDIT_BYTES = 900
+_OTHER_OBJECT = "900000000 + i"
+"""What the digest of an object that is no image is made from; images have lower numbers."""
+_FACTORS = (
+    2654435761,
+    2246822519,
+    3266489917,
+    668265263,
+    374761393,
+    2869860233,
+    3624381081,
+    1500450271,
+)
+"""Of numbers that are spread over 32 bits; their products stay below 2**63."""
 
 
 def name_study(number: int) -> str:
@@ -61,10 +76,21 @@ class _Sql:
         return f"date({instant})" if self.is_sqlite else f"({instant})::date"
 
     def digest(self, of: str) -> str:
-        """Return 64 hexadecimal digits in no order."""
+        """Return 64 hexadecimal digits in no order, the same for the same number."""
         if self.is_sqlite:
-            return "lower(hex(randomblob(32)))"
+            words = (f"(({of}) * {factor} + 7) % 4294967296" for factor in _FACTORS)
+            return f"printf('{'%08x' * len(_FACTORS)}', {', '.join(words)})"
         return f"(md5(({of})::text) || md5((({of}) + 1)::text))"
+
+    def path(self, area: str, of: str) -> str:
+        """Return where the archive keeps the file of that digest."""
+        # Its first digits, without making all of them for each of the folders.
+        if self.is_sqlite:
+            start = f"printf('%08x', (({of}) * {_FACTORS[0]} + 7) % 4294967296)"
+        else:
+            start = f"md5(({of})::text)"
+        folders = f"substr({start}, 1, 2) || '/' || substr({start}, 3, 2)"
+        return f"'{area}/' || {folders} || '/' || {self.digest(of)} || '.dcm'"
 
     def document(self, value: str) -> str:
         """Return a JSON value."""
@@ -119,6 +145,28 @@ def grow_tracker(url: str, studies: int) -> None:
     while tracker.counts.fold():
         pass
     tracker.close()
+
+
+def make_files(url: str, archive: Archive) -> int:
+    """Make the files that a grown tracker's rows name, of the right length and without content.
+
+    They are as old as `NOW`; returns how many there are.
+    """
+    tracker = Tracker(url, Path())
+    number, is_made = 0, set[Path]()
+    for file in tracker.archive_rows.list_files():
+        if file.size_bytes is None:
+            continue
+        path = archive.resolve_path(file.path)
+        if path.parent not in is_made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            is_made.add(path.parent)
+        with path.open("wb") as written:
+            written.truncate(file.size_bytes)
+        os.utime(path, (NOW.timestamp(), NOW.timestamp()))
+        number += 1
+    tracker.close()
+    return number
 
 
 def _hurry(connection: Connection) -> None:
@@ -247,7 +295,7 @@ def _list_arrived(sql: _Sql) -> list[_Rows]:
                 "study_uid": f"'{_UID}.' || i",
                 "series": "i",
                 "transfer_syntax": f"'{_LITTLE_ENDIAN}'",
-                "path": f"'instances/' || {sql.digest('4 * i + k')}",
+                "path": sql.path("instances", "4 * i + k"),
                 "size_bytes": "27300000",
                 "peer": "'MODALITY' || (i % 12)",
                 "address": "'10.0.0.7'",
@@ -274,8 +322,8 @@ def _list_arrived(sql: _Sql) -> list[_Rows]:
                 "sop_instance_uid": f"'{_UID}.' || i || '.5.1'",
                 "sop_class_uid": f"'{_CAPTURE}'",
                 "transfer_syntax": f"'{_LITTLE_ENDIAN}'",
-                "sha256": sql.digest("i"),
-                "path": f"'instances/' || {sql.digest('i')}",
+                "sha256": sql.digest(_OTHER_OBJECT),
+                "path": sql.path("instances", _OTHER_OBJECT),
                 "size_bytes": "1000000",
                 "peer": "'MODALITY' || (i % 12)",
                 "arrived_at": sql.ago(age),
@@ -435,7 +483,7 @@ def _list_sent(sql: _Sql) -> list[_Rows]:
                 "sop_class_uid": f"CASE k WHEN 1 THEN '{_CAD_SR}' ELSE '{_CAPTURE}' END",
                 "series_uid": f"'{_UID}.8.' || i",
                 "sop_instance_uid": f"'{_UID}.8.' || i || '.' || k",
-                "path": f"'outbox/' || {sql.digest('2 * i + k')}",
+                "path": sql.path("outbox", "2 * i + k"),
                 "sha256": sql.digest("2 * i + k"),
                 "size_bytes": "40000",
                 "written_at": sql.ago(age),

@@ -3,13 +3,22 @@
 A file without a row was received in full: the receiver died between the two, or the database was
 restored from an older backup. It is recorded as if it arrived now. A row whose file is missing or
 short is a loss that no program can repair: an alarm names the study, and a person restores it.
+
+It goes on beside the receiver, in its process, for minutes where there are a million files: so it
+works in short pieces with pauses between them, and remembers 8 bytes of each path.
 """
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
+from typing import TypeVar
+
+import numpy as np
 
 from secondread import log
 from secondread.accept.archive import Archive, hash_content
@@ -30,6 +39,46 @@ LOST_FILE_ALARM = "archive-file-lost"
 
 SETTLED_AFTER_SECONDS = 600.0
 """Files younger than this may be on their way from archive to database at this moment."""
+
+
+PIECE = 1000
+"""Files that are looked for before a pause; a page of rows has as many."""
+
+REST = 2.0
+"""A pause lasts so many times as long as what was done before it: two thirds are the receiver's."""
+
+
+_Piece = TypeVar("_Piece")
+
+
+class _NamedPaths:
+    """The paths that rows name, each as a number of 64 bits that no sender can foresee.
+
+    That two of a million have the same number, and one without a row is taken for the other, is as
+    likely as 1 in 10^13.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = array("q")
+        self._sorted = np.zeros(0, np.int64)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def add(self, rows: Iterable[ExpectedFile]) -> None:
+        """Add the paths of some rows."""
+        self._numbers.extend(hash(row.path) for row in rows)
+
+    def sort(self) -> None:
+        """Prepare for questions, after the last path was added."""
+        self._sorted = np.sort(np.array(self._numbers, np.int64))
+
+    def list_others(self, paths: Sequence[str]) -> list[str]:
+        """Return those of some paths that no row names."""
+        numbers = np.array([hash(path) for path in paths], np.int64)
+        first, after = (np.searchsorted(self._sorted, numbers, side) for side in ("left", "right"))
+        is_named = first < after
+        return [path for path, named in zip(paths, is_named, strict=True) if not named]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +110,35 @@ class Reconciliation:
         TransientError
             The database is away; nothing is lost by trying later.
         """
-        paths: set[str] = set()
+        named = _NamedPaths()
         lost: dict[str, str] = {}
-        for row in self._list_rows():
-            if stop.is_set():
-                return ArchiveDifferences(0, len(lost))
-            paths.add(row.path)
-            fault = self._judge(row)
-            if fault is not None:
-                lost[row.study_uid] = fault
+        for page in _rest_between(self._list_pages(), stop):
+            named.add(page)
+            for row in page:
+                fault = self._judge(row)
+                if fault is not None:
+                    lost[row.study_uid] = fault
+        if stop.is_set():
+            return ArchiveDifferences(0, len(lost))
         self._update_alarms(lost)
+        named.sort()
         recorded = 0
-        for path in self.archive.list_instance_paths():
-            if stop.is_set():
-                break
-            if path not in paths and self._is_settled(path):
-                recorded += self._record(path)
+        for paths in _rest_between(self._list_paths(), stop):
+            for path in named.list_others(paths):
+                if not stop.is_set() and self._is_settled(path):
+                    recorded += self._record(path)
         write_log = _log.warning if recorded or lost else _log.info
         write_log(
-            "archive_compared", rows=len(paths), recorded=recorded, studies_with_losses=len(lost)
+            "archive_compared", rows=len(named), recorded=recorded, studies_with_losses=len(lost)
         )
         return ArchiveDifferences(recorded, len(lost))
 
-    def _list_rows(self) -> Iterator[ExpectedFile]:
+    def _list_paths(self) -> Iterator[list[str]]:
+        paths = self.archive.list_instance_paths()
+        while piece := list(islice(paths, PIECE)):
+            yield piece
+
+    def _list_pages(self) -> Iterator[list[ExpectedFile]]:
         tracker = self.tracker
         for list_page in (
             tracker.node_queries.list_expected_files,
@@ -92,7 +147,7 @@ class Reconciliation:
         ):
             after = 0
             while page := list_page(after):
-                yield from page
+                yield page
                 after = page[-1].id
 
     def _judge(self, row: ExpectedFile) -> str | None:
@@ -179,3 +234,14 @@ class Reconciliation:
             self.ledger.record_association_end(association.association_id, now)
         _log.warning("archive_file_recorded", path=path, study_uid=instance.study_uid)
         return True
+
+
+def _rest_between(pieces: Iterator[_Piece], stop: threading.Event) -> Iterator[_Piece]:
+    """Give pieces of work, with a pause after each, until `stop` is set."""
+    while not stop.is_set():
+        started = time.monotonic()
+        piece = next(pieces, None)
+        if piece is None:
+            return
+        yield piece
+        stop.wait(REST * (time.monotonic() - started))

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 
-from pydicom.uid import UID
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -18,7 +17,7 @@ from secondread.track.states import DeliveryState
 from secondread.track.study_lookup import ComparedPrior, Comparison
 from secondread.track.summaries import DeliverySummary, ImageSummary, StudyDetail
 from secondread.watch.study_page import FindingLine, StudyPage, arrange_study
-from secondread.watch.words import format_duration, format_instant, get_word
+from secondread.watch.words import format_duration, format_instant, get_word, name_uid
 
 _MOST_CHANGES = 100
 
@@ -218,7 +217,7 @@ def _tabulate_others(detail: StudyDetail) -> Table:
     table = _make_table("object", "use", "from", "came (UTC)")
     for other in detail.other_objects:
         table.add_row(
-            escape(UID(other.sop_class_uid).name),
+            escape(name_uid(other.sop_class_uid)),
             other.disposition.value + (", altered" if other.is_altered else ""),
             escape(other.peer),
             format_instant(other.arrived_at),

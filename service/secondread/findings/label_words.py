@@ -6,9 +6,12 @@ reaches a share that is right more often than not.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from secondread.codes import Distribution, Morphology
-from secondread.findings.finding import Finding
+
+if TYPE_CHECKING:
+    from secondread.findings.finding import Finding
 
 Labels = Sequence[tuple[Morphology | Distribution, float]]
 """The likeliest labels with their confidence 0-1, the likeliest first."""
@@ -22,7 +25,7 @@ SURE_LEAD = 0.3
 was right in six of ten, the second in three; above it, the first in nine of ten."""
 
 
-def describe_type(finding: Finding) -> str:
+def describe_type(finding: "Finding") -> str:
     """Return the type of a finding's calcifications; empty where it is not described.
 
     As ``fine pleomorphic``, ``punctate 44 %, fine pleomorphic 43 %`` or ``type uncertain``.
@@ -30,7 +33,7 @@ def describe_type(finding: Finding) -> str:
     return _describe(finding.morphology, "type uncertain")
 
 
-def describe_distribution(finding: Finding) -> str:
+def describe_distribution(finding: "Finding") -> str:
     """Return the distribution of a finding's calcifications; empty where it is not described."""
     return _describe(finding.distribution, "distribution uncertain")
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from secondread.track.database import TrackerPart
@@ -51,6 +51,14 @@ def list_expected_files(
     return [ExpectedFile(*row) for row in session.execute(page)]
 
 
+def _names(table: StoredRow, file: ExpectedFile) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a row names a file.
+
+    The study is part of the content that the path is made from, and there is an index of it.
+    """
+    return table.study_uid == file.study_uid, table.path == file.path
+
+
 class ArchiveRows(TrackerPart):
     """The files that rows name; each question is asked page by page."""
 
@@ -85,10 +93,10 @@ class ArchiveRows(TrackerPart):
             session.get(StudyRow, row.study_uid, with_for_update=True)
             if size is not None:
                 for table in _STORED:
-                    right = update(table).where(table.path == row.path)
+                    right = update(table).where(*_names(table, row))
                     session.execute(right.values(size_bytes=size))
                 return None
-            named = (select(table.id).where(table.path == row.path).limit(1) for table in _STORED)
+            named = (select(table.id).where(*_names(table, row)).limit(1) for table in _STORED)
             is_named = any(session.scalar(question) is not None for question in named)
             return find_fault() if is_named else None
 

@@ -10,8 +10,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from pydantic import TypeAdapter, ValidationError
-from pydicom.config import IGNORE
-from pydicom.uid import UID
 
 from secondread.accept.dispositions import Disposition
 from secondread.accept.ledger import Refusal
@@ -167,6 +165,10 @@ def name_uid(uid: str) -> str:
     >>> name_uid("1.2.840.10008.5.1.4.1.1.1.2"), name_uid("<b>")
     ('Digital Mammography X-Ray Image Storage - For Presentation', '<b>')
     """
+    # Loaded where a UID is named: a command that asks the tracker would wait for it.
+    from pydicom.config import IGNORE
+    from pydicom.uid import UID
+
     return UID(uid, validation_mode=IGNORE).name
 
 
