@@ -1,9 +1,10 @@
-"""The operations page and a capture as a browser shows them."""
+"""The operations pages and a capture as a browser shows them."""
 
 import subprocess
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -17,11 +18,15 @@ pytestmark = [
     pytest.mark.peer("chromium", "storescu", "storescp", "echoscu"),
 ]
 
-WIDTH, HEIGHT = 1400, 1800
+WIDE, PHONE = (1400, 1800), (500, 1800)
+"""Chromium makes no window narrower than 500."""
+DARK, LIGHT = 60, 130
+
+Picture = npt.NDArray[np.uint8]
 
 
-def screenshot(url: str, file: Path) -> Image.Image:
-    """Let headless Chromium draw a page; it asks nobody but the page's own server.
+def screenshot(url: str, file: Path, size: tuple[int, int] = WIDE) -> Picture:
+    """Let headless Chromium draw a page, in grey; it asks nobody but the page's own server.
 
     All pages of a test are asked for by one person: cookies stay.
     """
@@ -31,21 +36,23 @@ def screenshot(url: str, file: Path) -> Image.Image:
             *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
             *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
             *("--disable-sync", "--hide-scrollbars", f"--user-data-dir={profile}"),
-            *(f"--screenshot={file}", f"--window-size={WIDTH},{HEIGHT}", url),
+            *(f"--screenshot={file}", f"--window-size={size[0]},{size[1]}", url),
         ],
         check=True,
         capture_output=True,
         timeout=120,
     )
-    return Image.open(file).convert("L")
+    picture = Image.open(file).convert("L")
+    assert picture.size == size
+    return np.asarray(picture)
 
 
-def dark_share(picture: Image.Image) -> float:
-    """How much of a picture is dark: captures are, and the pages around them are not."""
-    return float(np.mean(np.asarray(picture) < 64))
+def light_share(picture: Picture) -> float:
+    """How much of a picture is light: letters, and the breasts of captures."""
+    return float(np.mean(picture > LIGHT))
 
 
-def test_a_study_s_page_and_its_captures_are_drawn(
+def test_pages_and_captures_are_drawn_dark_and_fit_a_phone(
     node: NodeProcess, exam: ExamFiles, study_uid: str, tmp_path: Path
 ) -> None:
     node.start()
@@ -59,19 +66,30 @@ def test_a_study_s_page_and_its_captures_are_drawn(
     detail = node.detail(study_uid)
     assert detail is not None
     number = next(o.id for o in detail.outbox_objects if o.kind is ObjectKind.CAPTURE)
-    base = f"http://127.0.0.1:{node.web_port}/studies/{study_uid}"
+    origin = f"http://127.0.0.1:{node.web_port}"
+    study = f"{origin}/studies/{study_uid}"
 
-    form = screenshot(base, tmp_path / "form.png")
+    form = screenshot(study, tmp_path / "form.png")
     screenshot(node.login_link(), tmp_path / "signed-in.png")
-    page = screenshot(base, tmp_path / "page.png")
-    capture = screenshot(f"{base}/objects/{number}.png", tmp_path / "capture.png")
-    absent = screenshot(f"{base}/objects/999999.png", tmp_path / "absent.png")
+    page = screenshot(study, tmp_path / "page.png")
+    capture = screenshot(f"{study}/objects/{number}.png", tmp_path / "capture.png")
+    absent = screenshot(f"{study}/objects/999999.png", tmp_path / "absent.png")
+    paths = ("/", "/search", "/destinations", "/node", f"/patients/{detail.summary.patient}")
+    for path in (*paths, f"/studies/{study_uid}"):
+        name = path.strip("/").replace("/", "-") or "front"
+        check_fits(screenshot(f"{origin}{path}", tmp_path / f"{name}.png", PHONE), path)
 
-    assert page.size == capture.size == absent.size == (WIDTH, HEIGHT)
-    # Without signing in there is nothing of the study to see.
-    assert dark_share(form) < 0.05
-    # The heading and the letters of a page are 3 % of it.
-    assert dark_share(absent) < 0.05
-    assert dark_share(page) > 0.08
-    assert dark_share(capture) > 0.5
-    assert capture.getextrema() == (0, 255)
+    # Without signing in there is nothing of the study to see, and of what is absent neither.
+    assert light_share(page) > 4 * light_share(form) > 0
+    assert light_share(page) > 4 * light_share(absent) > 0
+    assert np.median(page) < DARK
+    # Dark around the picture, whose breast has all greys.
+    assert (capture.min(), capture.max()) == (0, 255)
+
+
+def check_fits(picture: Picture, path: str) -> None:
+    """A page is dark, says something, and nothing of it goes beyond the window's edge."""
+    assert np.median(picture) < DARK, path
+    assert light_share(picture) > 0.002, path
+    edge = picture[:, -6:]
+    assert np.all(edge.max(axis=1) - edge.min(axis=1) < 8), path

@@ -297,7 +297,7 @@ def test_who_only_looks_sees_no_button(world: World, app: Starlette, number: int
     look = Browser(app, let_in(world.tracker, "meg", Role.LOOK))
     for path in (f"/studies/{STUDY}", "/destinations", "/node", f"/patients/{number}"):
         forms = re.findall(r'action="([^"]+)"', look.get(path).text)
-        assert set(forms) <= {f"/patients/{number}/identity", "/search"}
+        assert set(forms) <= {f"/patients/{number}/identity", "/look"}
 
 
 def test_forms_of_other_sites_do_nothing(world: World, app: Starlette) -> None:

@@ -16,7 +16,7 @@ from secondread.followup.timeline import build_histories
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
 from secondread.settings import DatabaseSettings, DestinationMode, DetectSettings, Proof
-from secondread.track.states import DeliveryState, FetchState, StudyState
+from secondread.track.states import Cause, DeliveryState, FetchState, StudyState
 from secondread.track.study_log import LogEntry
 from secondread.track.summaries import (
     ArrivalCheckSummary,
@@ -101,6 +101,7 @@ PAGES = (
     "/destinations",
     "/node",
     "/settings",
+    "/search",
 )
 
 
@@ -142,7 +143,7 @@ def test_a_page_has_one_main_heading_a_language_and_labelled_inputs(
     answer = client.get(path).text
     assert answer.count("<h1") == 1
     assert '<html lang="en">' in answer
-    assert set(re.findall(r'<input id="(\w+)"', answer)) == set(
+    assert set(re.findall(r'<(?:input|select) id="(\w+)"', answer)) == set(
         re.findall(r'<label for="(\w+)"', answer)
     )
 
@@ -150,6 +151,17 @@ def test_a_page_has_one_main_heading_a_language_and_labelled_inputs(
 def test_other_host_names_are_not_answered_on_loopback(client: Browser) -> None:
     assert client.get("/", headers={"host": "evil.example"}).status_code == 400
     assert client.get("/", headers={"host": "localhost:8042"}).status_code == 200
+
+
+def test_the_pages_are_dark_until_a_browser_asks_for_light(client: Browser) -> None:
+    assert "data-look" not in client.get("/").text
+    answer = client.post("/look", {"look": "light", "to": "/node"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/node")
+    cookie = answer.headers["set-cookie"]
+    assert "httponly" in cookie.lower()
+    assert '<html lang="en" data-look="light">' in client.get("/", {"cookie": cookie}).text
+    away = client.post("/look", {"look": "light", "to": "//evil.example/"})
+    assert away.headers["location"] == "/"
 
 
 # The day, the node, and the log of a study.
@@ -318,7 +330,17 @@ def test_a_patient_is_searched_by_post_and_named_nowhere(
     assert _listed(Text(answer.text)) == {f"/studies/{STUDY}"}
     assert "P-77" not in answer.text
     assert "http-equiv" not in answer.text
-    assert client.get("/search?text=P-77").status_code == 405
+    assert "P-77" not in client.get("/search?text=P-77").text
+
+
+def test_a_search_repeats_what_was_chosen_and_says_what_makes_no_sense(client: Browser) -> None:
+    answer = client.post("/search", data={"device": "lorad", "outcome": "findings"})
+    assert 'value="lorad"' in answer.text
+    assert '<option value="findings" selected>' in answer.text
+    for field, value in (("outcome", "x"), ("change", "x"), ("morphology", "x"), ("last_day", "x")):
+        answer = client.post("/search", data={"text": "1", field: value})
+        assert answer.status_code == 400
+        assert f"{field}" in answer.text
 
 
 def test_searching_a_study_uid_opens_the_study(client: Browser) -> None:
@@ -436,6 +458,36 @@ def test_a_study_shows_the_history_of_its_lesions(client: Browser, fake: FakeTra
     reply = client.get(link)
     assert reply.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(reply.content)).size[1] < 700
+
+
+def test_captures_of_several_profiles_are_told_apart(
+    client: Browser, fake: FakeTracker, tmp_path: Path
+) -> None:
+    detail = read_study(tmp_path)
+    report, capture = detail.outbox_objects
+    other = replace(capture, id=7, profile="ab", deliveries=(delivery("viewer"),))
+    fake.details[STUDY] = replace(detail, outbox_objects=(report, capture, other))
+    text = read(client, f"/studies/{STUDY}").text
+    assert "Captures capture 1 for pacs The same exam as viewer gets it: 1 capture" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"revision": 0, "due_at": NOW + timedelta(seconds=9)}, "waits for images"),
+        ({"revision": 0, "due_at": NOW}, "waits for a worker"),
+        ({"next_cause": Cause.TREATMENT_CHANGED}, "to be read again: a treatment was changed"),
+        ({"next_cause": Cause.REQUESTED}, "to be read again: a person asked"),
+        ({"revision": 0, "next_cause": Cause.REQUESTED}, "to be read: a person asked"),
+    ],
+)
+def test_a_study_says_what_it_waits_for(
+    client: Browser, fake: FakeTracker, values: dict[str, object], words: str
+) -> None:
+    fake.studies = [replace(study(state=StudyState.ASSEMBLING), **values)]  # type: ignore[arg-type]
+    text = read(client, "/").text
+    assert words in text
+    assert ("waits for images" in text) is (words == "waits for images")
 
 
 def test_the_report_is_a_tree_of_escaped_words(client: Browser) -> None:

@@ -89,7 +89,14 @@ class GrownNode:
             "front page": lambda: self._get("/"),
             "front page, one state": lambda: self._get("/?state=reported"),
             "front page, one outcome": lambda: self._get("/?outcome=no-findings"),
-            "search for a patient": lambda: self._post("/search", text="P77"),
+            "search for a patient": lambda: self._post("/search", text="p77^^^hospital"),
+            "search for a number": lambda: self._post("/search", text="A-1977"),
+            "search by day and device": lambda: self._post(
+                "/search", first_day="2026-11-22", device="MODALITY7"
+            ),
+            "search for a finding": lambda: self._post(
+                "/search", first_day="2026-11-22", morphology="amorphous"
+            ),
             "page of a study": lambda: self._get(f"/studies/{middle}"),
             "page of a patient": lambda: self._get("/patients/7"),
             "name of a patient": lambda: self._post("/patients/7/identity"),

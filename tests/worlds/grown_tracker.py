@@ -260,6 +260,8 @@ def _list_arrived(sql: _Sql) -> list[_Rows]:
                 "patient": "(i + 1) / 2",
                 "study_date": sql.day("i"),
                 "peer": "'MODALITY' || (i % 12)",
+                "accession_number": "'a-' || i",
+                "device": "'MAKER Model ' || (i % 12)",
                 "state": state,
                 "hold_reason": "CASE WHEN i % 100 = 0 THEN 'prior-only-by-age' END",
                 "exempt": sql.boolean("1 = 0"),

@@ -32,6 +32,7 @@ from secondread.track.cad_reports import ReportFile
 from secondread.track.dismissals import RefusalLine
 from secondread.track.states import Cause, DeliveryState, RevisionState, StudyState
 from secondread.track.study_log import LogEntry
+from secondread.track.study_search import StudySearch, choose_days
 from secondread.track.summaries import (
     AlarmSummary,
     ArrivalCheckSummary,
@@ -263,6 +264,16 @@ class FakeTracker:
     @property
     def lesions(self) -> "FakeTracker":
         return self
+
+    @property
+    def searches(self) -> "FakeTracker":
+        return self
+
+    def find(self, search: StudySearch, today: date) -> list[StudySummary]:
+        self.ping()
+        choose_days(search, today)
+        mine = self.patients.get(search.number, [])
+        return [one for one in self.studies if not search.number or one.study_uid in mine]
 
     @property
     def today(self) -> "FakeTracker":

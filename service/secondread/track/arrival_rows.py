@@ -35,6 +35,10 @@ _OTHER_THAN_COLUMNS = (
 """Fields of `StoredInstance` that are not columns of `InstanceRow` under the same name."""
 
 
+_OF_THE_STUDY = ("patient", "person", "study_date", "modality", "accession_number", "device")
+"""Fields of `HeaderFacts` that are recorded elsewhere than with the instance."""
+
+
 def check_uids(instance: StoredInstance) -> None:
     """Raise `InputError` where something is no UID."""
     for uid in (
@@ -76,6 +80,8 @@ def open_study(
         study.peer = instance.association.calling_ae_title
     if study.study_date is None:
         study.study_date = facts.study_date
+    study.accession_number = study.accession_number or facts.accession_number or None
+    study.device = study.device or facts.device or None
     if study.patient is None and facts.patient is not None:
         study.patient = ensure_patient(session, facts.patient).id
     return study
@@ -115,7 +121,7 @@ def add_instance(session: Session, instance: StoredInstance, facts: HeaderFacts)
     """Add a version of an instance, as it came."""
     row = InstanceRow(
         **as_columns(instance, *_OTHER_THAN_COLUMNS),
-        **as_columns(facts, "patient", "person", "study_date", "modality"),
+        **as_columns(facts, *_OF_THE_STUDY),
         identity=ensure_identity(session, facts.patient, facts.person),
         series=_ensure_series(session, instance, facts.modality),
         path=instance.relative_path,

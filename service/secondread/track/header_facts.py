@@ -15,6 +15,9 @@ from secondread.errors import HeaderError
 from secondread.reasons import Reason
 from secondread.track.values import RejectionNote
 
+_LONGEST_ACCESSION = 64
+"""Characters that are kept; the standard allows 16 (SH)."""
+
 
 @dataclass(frozen=True, slots=True)
 class HeaderFacts:
@@ -29,6 +32,10 @@ class HeaderFacts:
     view: str | None
     intent: str | None
     scope_reason: Reason | None
+    accession_number: str = ""
+    """Of the order; empty where the header has none."""
+    device: str = ""
+    """Maker, model and station of the unit that made an image; empty for what is no image."""
 
 
 def read_header_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
@@ -41,7 +48,10 @@ def read_header_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
         mammogram = Mammogram.from_dataset(header)
     except HeaderError:
         person = read_person(header, None)
-        return HeaderFacts(patient, person, None, "", None, None, None, Reason.HEADER_INVALID)
+        return HeaderFacts(
+            *(patient, person, None, "", None, None, None, Reason.HEADER_INVALID),
+            accession_number=_clean_text(header.get("AccessionNumber"), _LONGEST_ACCESSION),
+        )
     is_image = disposition in IMAGE_DISPOSITIONS
     return HeaderFacts(
         patient=patient,
@@ -52,6 +62,8 @@ def read_header_facts(header: Dataset, disposition: Disposition) -> HeaderFacts:
         view=mammogram.view.name if mammogram.view else None,
         intent=mammogram.intent.value if mammogram.intent else None,
         scope_reason=find_exclusion_reason(mammogram) if is_image else None,
+        accession_number=_clean_text(header.get("AccessionNumber"), _LONGEST_ACCESSION),
+        device=_describe_device(header) if is_image else "",
     )
 
 
@@ -79,6 +91,11 @@ def _read_patient_key(header: Dataset) -> PatientKey | None:
         if patient_id
         else None
     )
+
+
+def _describe_device(header: Dataset) -> str:
+    names = ("Manufacturer", "ManufacturerModelName", "StationName")
+    return " ".join(filter(None, (_clean_text(header.get(name), 64) for name in names)))
 
 
 def _clean_text(value: object, length: int) -> str:

@@ -67,7 +67,7 @@ class StudyQueries(TrackerPart):
             Only those that stand after, or before, this place in the list: the nearest ones.
         """
         place = tuple_(StudyRow.last_arrived_at, StudyRow.study_uid)
-        statement = _select_summaries(matching).limit(limit)
+        statement = select_summaries(matching).limit(limit)
         if below is not None:
             statement = statement.where(place < tuple_(*_bind_place(below)))
         if above is not None:
@@ -76,7 +76,7 @@ class StudyQueries(TrackerPart):
         is_upward = above is not None
         statement = statement.order_by(*(order if is_upward else (key.desc() for key in order)))
         with self._database.begin_read() as session:
-            found = [_summarize(row) for row in session.execute(statement)]
+            found = [summarize(row) for row in session.execute(statement)]
         return found[::-1] if is_upward else found
 
     def count_studies(self, matching: StudyFilter = _ALL) -> int:
@@ -90,13 +90,13 @@ class StudyQueries(TrackerPart):
     def find_detail(self, study_uid: str) -> StudyDetail | None:
         """Return everything about a study, or None if there is no such study."""
         with self._database.begin_read() as session:
-            row = session.execute(_select_summaries(StudyFilter(study_uid=study_uid))).one_or_none()
+            row = session.execute(select_summaries(StudyFilter(study_uid=study_uid))).one_or_none()
             if row is None:
                 return None
             finished = find_latest_finished(session, study_uid)
             latest = None if finished is None else finished.id
             return StudyDetail(
-                summary=_summarize(row),
+                summary=summarize(row),
                 revisions=tuple(_list_revisions(session, study_uid)),
                 images=tuple(_list_images(session, study_uid, latest)),
                 findings=() if latest is None else tuple(list_findings(session, latest)),
@@ -107,7 +107,8 @@ class StudyQueries(TrackerPart):
             )
 
 
-def _select_summaries(matching: StudyFilter) -> Select[Any]:
+def select_summaries(matching: StudyFilter = _ALL) -> Select[Any]:
+    """Select what `summarize` makes a summary of, for each study that matches."""
     images = _count_where(
         InstanceRow.study_uid == StudyRow.study_uid,
         InstanceRow.current,
@@ -177,7 +178,8 @@ def _make_conditions(matching: StudyFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _summarize(row: Sequence[Any]) -> StudySummary:
+def summarize(row: Sequence[Any]) -> StudySummary:
+    """Return the summary of a study from what `select_summaries` selects."""
     study, images, waiting, doubtful = row
     due = [due_at for due_at in (study.quiet_due_at, study.settle_due_at) if due_at is not None]
     return from_row(

@@ -46,6 +46,8 @@ class StudySummary:
     dismiss_reason: str | None = None
     patient: int | None = None
     """Number of its patient, which says nothing of who it is."""
+    device: str | None = None
+    """Maker, model and station of the unit that made its first image."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from secondread.track.studies import Studies
 from secondread.track.study_log import StudyLog
 from secondread.track.study_lookup import StudyLookup
 from secondread.track.study_queries import StudyQueries
+from secondread.track.study_search import StudySearches
 from secondread.track.tables import InstallationRow
 from secondread.track.today import Today
 from secondread.track.treatments import Treatments
@@ -95,6 +96,7 @@ class Tracker:
         self.study_lookup = StudyLookup(self.database)
         self.today = Today(self.database)
         self.study_log = StudyLog(self.database)
+        self.searches = StudySearches(self.database)
 
     # These read headers, call peers, or reckon with places in pictures: what that needs takes a
     # third of a second to import, and whoever asks how a study stands would wait for it.

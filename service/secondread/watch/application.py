@@ -37,6 +37,7 @@ from secondread.watch.login_pages import LoginPages
 from secondread.watch.page_renderer import PageRenderer
 from secondread.watch.pages import Pages
 from secondread.watch.patient_pages import PatientPages
+from secondread.watch.search_page import SearchPage
 from secondread.watch.study_list import StudyLists
 from secondread.watch.words import FILTERS
 
@@ -71,14 +72,14 @@ def make_app(
     """
     renderer = PageRenderer(tracker, settings, clock, _make_environment())
     pages = Pages(tracker, archive, settings, clock, renderer)
-    lists = StudyLists(
-        tracker, DayOverview(tracker, archive, settings), settings, clock, renderer, record
-    )
+    lists = StudyLists(tracker, DayOverview(tracker, archive, settings), clock, renderer)
+    search = SearchPage(tracker, settings, clock, renderer, record)
     callers = Callers(tracker.access, settings.web, clock, record)
     login = LoginPages(callers, settings, renderer.render)
     routes = [
         Route("/", lists.show_studies, name="studies"),
-        Route("/search", lists.search, methods=["POST"], name="search"),
+        Route("/search", search.show_form, name="show_search"),
+        _post("/search", search.search, "search"),
         Route("/studies/{study_uid}", pages.show_study, name="study"),
         Route("/studies/{study_uid}/timeline.png", pages.show_timeline, name="timeline"),
         Route(_OBJECT, pages.show_document, name="document"),
@@ -90,6 +91,7 @@ def make_app(
         Route("/destinations", pages.show_destinations, name="destinations"),
         Route("/node", pages.show_node, name="node"),
         Route("/settings", pages.show_settings, name="settings"),
+        _post("/look", renderer.change_look, "change_look"),
         *_make_action_routes(Actions(tracker, settings, clock, renderer)),
         *_make_patient_routes(PatientPages(tracker, settings, clock, renderer, record)),
         *make_health_routes(tracker, archive, settings, clock),

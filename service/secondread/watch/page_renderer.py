@@ -6,22 +6,29 @@ from typing import Any
 from jinja2 import Environment
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from secondread.clock import Clock
 from secondread.errors import InputError
 from secondread.settings import DestinationMode, Role, Settings
 from secondread.track.tracker import Tracker
 from secondread.watch.exposure import describe_exposure
-from secondread.watch.guard import get_caller
+from secondread.watch.guard import choose_target, get_caller
 from secondread.watch.health import is_silent
+from secondread.watch.login_pages import read_form
 from secondread.watch.words import DONE
 
 REFRESH_SECONDS = 15
 """How often a page that may change is loaded again; `?refresh=off` stops it."""
 
+LOOK_COOKIE = "secondread_look"
+"""Keeps that a browser wants the pages light; they are dark without it."""
+
 MOST_ALARMS = 5
 """How many alarms the banner of a page names; the page of the node has all of them."""
+
+
+_YEAR_SECONDS = 365 * 24 * 3600
 
 
 class PageRenderer:
@@ -87,6 +94,7 @@ class PageRenderer:
             "may_act": caller is not None and caller.role.includes(Role.ACT),
             "may_administer": caller is not None and caller.role.includes(Role.ADMIN),
             "exposure": describe_exposure(self._settings.web),
+            "is_light": request.cookies.get(LOOK_COOKIE) == "light",
             "done": DONE.get(request.query_params.get("done", "")),
         }
         return self.render(request, template, {**common, **context}, status)
@@ -99,6 +107,21 @@ class PageRenderer:
             path=request.url.path, url=request.app.url_path_for, **context
         )
         return HTMLResponse(text, status)
+
+    async def change_look(self, request: Request) -> Response:
+        """Have the pages light or dark from now on, in this browser."""
+        form = await read_form(request)
+        response = RedirectResponse(choose_target(form.get("to", "/")), 303)
+        look = "light" if form.get("look") == "light" else "dark"
+        response.set_cookie(
+            LOOK_COOKIE,
+            look,
+            max_age=_YEAR_SECONDS,
+            secure=self._settings.web.is_behind_tls,
+            httponly=True,
+            samesite="strict",
+        )
+        return response
 
     async def show_http_error(self, request: Request, error: Exception) -> Response:
         """Show an error of the request."""

@@ -1,7 +1,6 @@
-"""Lists of studies: the front page, and what a search finds.
+"""The front page: the day at a glance, and the list of studies.
 
-A search for a patient is a POST: what is looked for is in no address, and no page names a patient.
-Nothing from a query string reaches the tracker unchecked.
+No page names a patient. Nothing from a query string reaches the tracker unchecked.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,40 +8,30 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlencode
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from secondread.assemble.patient_key import PatientKey
-from secondread.audit import AuditEvent, AuditKind, Record, record_nothing
 from secondread.clock import Clock
 from secondread.reasons import Outcome
-from secondread.settings import Settings
 from secondread.track.states import StudyState
 from secondread.track.summaries import (
     StudyFilter,
     StudySummary,
 )
 from secondread.track.tracker import Tracker
-from secondread.uids import is_uid
-from secondread.watch.callers import find_address
 from secondread.watch.day_overview import DayOverview
-from secondread.watch.guard import get_caller
-from secondread.watch.login_pages import read_form
 from secondread.watch.page_renderer import PageRenderer
 from secondread.watch.places import parse_place, write_place
 from secondread.watch.study_page import compute_seconds_to_result
 
 PAGE_SIZE = 50
-_MOST_PATIENT_STUDIES = 500
-_NO_LINKS = dict.fromkeys(("first", "newer", "older"))
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
 
 
 class StudyLists:
-    """The endpoints that list studies.
+    """The endpoint that lists studies.
 
     Parameters
     ----------
@@ -50,31 +39,23 @@ class StudyLists:
         What is asked.
     overview
         Looks at the day for the front page.
-    settings
-        The node's settings.
     clock
         The present instant.
     renderer
         Renders the pages.
-    record
-        Takes the events of the audit trail.
     """
 
     def __init__(
         self,
         tracker: Tracker,
         overview: DayOverview,
-        settings: Settings,
         clock: Clock,
         renderer: PageRenderer,
-        record: Record = record_nothing,
     ) -> None:
         self._tracker = tracker
         self._overview = overview
-        self._settings = settings
         self._clock = clock
         self._renderer = renderer
-        self._record = record
 
     def show_studies(self, request: Request) -> Response:
         """List studies, filtered by state or outcome."""
@@ -100,27 +81,6 @@ class StudyLists:
         }
         return self._show_list(request, only, shown, links)
 
-    async def search(self, request: Request) -> Response:
-        """Find a study by its UID, or the studies of a patient ID."""
-        text = (await read_form(request)).get("text", "")
-        if not text:
-            raise HTTPException(400, "There is nothing to look for.")
-        self._note_search(request, text)
-        return await run_in_threadpool(self._search, request, text)
-
-    def _note_search(self, request: Request, text: str) -> None:
-        """Record who looks for what: the guard, which records what is shown, reads no form."""
-        caller, address = get_caller(request), find_address(request, self._settings.web.proxy)
-        name, query = "" if caller is None else caller.name, text.encode("utf-8", "replace")
-        self._record(AuditEvent(AuditKind.SEARCHED, self._clock(), name, address, query=query))
-
-    def _search(self, request: Request, text: str) -> Response:
-        if is_uid(text) and self._tracker.study_queries.find_detail(text) is not None:
-            return RedirectResponse(request.app.url_path_for("study", study_uid=text), 303)
-        only = StudyFilter(patient=PatientKey(text, ""))
-        studies = self._tracker.study_queries.list_studies(_MOST_PATIENT_STUDIES, only)
-        return self._show_list(request, only, studies, _NO_LINKS)
-
     def _show_list(
         self,
         request: Request,
@@ -128,7 +88,7 @@ class StudyLists:
         studies: Sequence[StudySummary],
         links: Mapping[str, str | None],
     ) -> Response:
-        searched, now = only.patient is not None, self._clock()
+        now = self._clock()
         counts = self._tracker.node_queries.count_all(now)
         return self._renderer.render_page(
             request,
@@ -136,15 +96,14 @@ class StudyLists:
             {
                 "studies": [(study, compute_seconds_to_result(study)) for study in studies],
                 "only": only,
-                "searched": searched,
                 "counts": counts,
-                "day": None if searched else self._overview.look(counts, now),
+                "day": self._overview.look(counts, now),
                 "total": self._tracker.study_queries.count_studies(only),
                 "links": links,
                 "state_link": _make_filter_link("state"),
                 "outcome_link": _make_filter_link("outcome"),
             },
-            refresh=not searched,
+            refresh=True,
         )
 
 

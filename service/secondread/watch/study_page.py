@@ -63,6 +63,15 @@ class ObjectLine:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptureGroup:
+    """The captures of one profile."""
+
+    destinations: tuple[str, ...]
+    """Who gets them."""
+    rows: tuple[ObjectLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DestinationLines:
     """What one destination gets or would get of the study."""
 
@@ -104,9 +113,13 @@ class StudyPage:
     """The way of the latest reading: arrived, settled, claimed, read, sent, proven."""
 
     @property
-    def captures(self) -> tuple[ObjectLine, ...]:
-        """The current captures."""
-        return tuple(row for row in self.current if row.item.kind is ObjectKind.CAPTURE)
+    def captures(self) -> tuple[CaptureGroup, ...]:
+        """The current captures by profile: each profile has its own of the same exam."""
+        groups: dict[str, list[ObjectLine]] = {}
+        for row in self.current:
+            if row.item.kind is ObjectKind.CAPTURE:
+                groups.setdefault(row.item.profile, []).append(row)
+        return tuple(_make_capture_group(rows) for rows in groups.values())
 
 
 def arrange_study(detail: StudyDetail) -> StudyPage:
@@ -170,6 +183,11 @@ def _gather(name: str, times: Sequence[datetime | None]) -> Step:
     if not times or len(done) < len(times):
         return Step(name, None, f"{len(done)} of {len(times)}" if done else "")
     return Step(name, max(done))
+
+
+def _make_capture_group(rows: Sequence[ObjectLine]) -> CaptureGroup:
+    names = {delivery.destination for row in rows for delivery in row.item.deliveries}
+    return CaptureGroup(tuple(sorted(names)), tuple(rows))
 
 
 def _find_current_revision(detail: StudyDetail) -> int | None:

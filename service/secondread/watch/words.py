@@ -17,12 +17,13 @@ from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.send.fetch_queue import FetchKind
 from secondread.send.outbox import describe_status
 from secondread.settings import AeTitle, DestinationMode, Proof, Settings
-from secondread.track.states import DeliveryState, FetchState, RevisionState, StudyState
+from secondread.track.states import Cause, DeliveryState, FetchState, RevisionState, StudyState
+from secondread.track.summaries import StudySummary
 from secondread.track.values import Severity
 
 _PAIRS: tuple[tuple[StrEnum, str, str], ...] = (
     (StudyState.WITHOUT_IMAGES, "no images to read", "idle"),
-    (StudyState.ASSEMBLING, "waits for images", "info"),
+    (StudyState.ASSEMBLING, "to be read", "info"),
     (StudyState.AWAITING_PRIORS, "waits for priors", "info"),
     (StudyState.READING, "is being read", "info"),
     (StudyState.REPORTED, "reported", "idle"),
@@ -99,6 +100,32 @@ def get_word(value: StrEnum) -> str:
 def get_tone(value: StrEnum) -> str:
     """Return its tone."""
     return _WORDS[type(value), value][1]
+
+
+_WHY_AGAIN: Mapping[Cause, str] = {
+    Cause.LATE_INSTANCE: "an image came",
+    Cause.CORRECTED_INSTANCE: "an image was corrected",
+    Cause.REJECTION: "an image was withdrawn",
+    Cause.LATE_PRIOR: "a prior came",
+    Cause.PRIOR_CHANGED: "a prior was changed",
+    Cause.TREATMENT_CHANGED: "a treatment was changed",
+    Cause.REQUESTED: "a person asked",
+}
+
+
+def describe_wait(study: StudySummary, now: datetime) -> str:
+    """Return what a study waits for, in words that are true of it.
+
+    One that has come and is not due waits for further images; one that is to be read again, for
+    whatever cause, says so; one that is due waits for a worker.
+    """
+    if study.state is not StudyState.ASSEMBLING:
+        return get_word(study.state)
+    is_due = study.due_at is not None and study.due_at <= now
+    why = _WHY_AGAIN.get(study.next_cause) if study.next_cause is not None else None
+    if why is not None:
+        return f"to be read again: {why}" if study.revision else f"to be read: {why}"
+    return "waits for a worker" if is_due else "waits for images"
 
 
 def format_instant(at: datetime | None) -> str:
@@ -186,6 +213,7 @@ def describe_birth(born: str) -> str:
 FILTERS: Mapping[str, Callable[..., str]] = {
     "word": get_word,
     "tone": get_tone,
+    "wait": describe_wait,
     "instant": format_instant,
     "duration": format_duration,
     "size": format_bytes,

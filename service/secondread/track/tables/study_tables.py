@@ -10,6 +10,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -44,6 +45,7 @@ class PatientRow(Base):
     __tablename__ = "patients"
     __table_args__ = (
         UniqueConstraint("patient_id", "issuer"),
+        Index("ix_patients_id_in_any_case", text("lower(patient_id)")),
         index_some("ix_patients_merged_into", "merged_into", where="merged_into IS NOT NULL"),
     )
 
@@ -149,6 +151,9 @@ class StudyRow(Dismissible, Base):
         Index(None, "state", "last_arrived_at", "study_uid"),
         Index(None, "outcome", "last_arrived_at", "study_uid"),
         Index(None, "first_arrived_at"),
+        Index(None, "study_date", "study_uid"),
+        # For what a person typed, in any case.
+        Index("ix_studies_accession", text("lower(accession_number)")),
         index_some("ix_studies_failed", "last_arrived_at", "study_uid", where=HAS_FAILED),
     )
 
@@ -156,6 +161,9 @@ class StudyRow(Dismissible, Base):
     patient: Mapped[int | None] = mapped_column(ForeignKey("patients.id"))
     """None where the images carry no Patient ID: such a study has no priors."""
     study_date: Mapped[date | None]
+    accession_number: Mapped[str | None] = mapped_column(String(64))
+    device: Mapped[str | None] = mapped_column(String(200))
+    """Maker, model and station of the unit that made its first image."""
     peer: Mapped[str] = mapped_column(AeText)
     """Calling AE title that sent its first image, or before there is any its first instance; its
     intake rule applies."""

@@ -83,6 +83,7 @@ _table(
     _required("issuer", sa.Text()),
     _optional("merged_into", sa.Integer(), sa.ForeignKey("patients.id")),
     sa.UniqueConstraint("patient_id", "issuer"),
+    sa.Index("ix_patients_id_in_any_case", sa.text("lower(patient_id)")),
     _index_some("ix_patients_merged_into", "merged_into", where="merged_into IS NOT NULL"),
 )
 _table(
@@ -139,6 +140,8 @@ _table(
     _key("study_uid", UID),
     _optional("patient", sa.Integer(), sa.ForeignKey("patients.id")),
     _optional("study_date", sa.Date()),
+    _optional("accession_number", sa.String(64)),
+    _optional("device", sa.String(200)),
     _required("peer", AE_TEXT),
     _required("state", CODE),
     _optional("hold_reason", CODE),
@@ -163,6 +166,8 @@ _table(
     sa.Index(None, "state", "last_arrived_at", "study_uid"),
     sa.Index(None, "outcome", "last_arrived_at", "study_uid"),
     sa.Index(None, "first_arrived_at"),
+    sa.Index(None, "study_date", "study_uid"),
+    sa.Index("ix_studies_accession", sa.text("lower(accession_number)")),
     _index_some(
         "ix_studies_failed",
         "last_arrived_at",
