@@ -1,6 +1,7 @@
 """The command line: `secondread COMMAND`, each with ``--help``."""
 
 import gc
+import os
 import sys
 import warnings
 from typing import NoReturn
@@ -15,6 +16,9 @@ from secondread.errors import (
     TransientError,
 )
 
+COMPLETION_VARIABLE = "_SECONDREAD_COMPLETE"
+"""Set by a shell that asks how a command goes on; see `completion_command`."""
+
 
 def main() -> None:
     """Run a command; an error is one clear message and an exit status, no traceback."""
@@ -27,6 +31,10 @@ def main() -> None:
     # What a command imports lives as long as its process. At its defaults the collector goes
     # through it again and again, a sixth of what a worker's start costs.
     gc.set_threshold(10_000, 20, 50)
+    if COMPLETION_VARIABLE in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
     from secondread.cli.commands import app
 
     try:

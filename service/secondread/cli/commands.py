@@ -37,6 +37,7 @@ TARGETS = {
     "backup": "secondread.cli.archive_command:backup",
     "restore": "secondread.cli.archive_command:restore",
     "db": "secondread.cli.node_commands:db",
+    "completion": "secondread.cli.completion_command:print_script",
 }
 """Where a command, or a group of commands, is defined: module and name, by its own name."""
 
@@ -67,6 +68,8 @@ SUMMARIES = {
     "backup": "Copy database and archive into a folder, while the node runs; exit 1 on a fault.",
     "restore": "Put a backup into an empty data folder; exit 1 on a fault.",
     "db": "The tracker's database.",
+    "completion": "Print what makes a shell complete commands and options; put it where the shell "
+    "reads it.",
 }
 """The first paragraph of its help, for the list of commands."""
 
