@@ -51,5 +51,8 @@ def main() -> None:
 
 
 def _end(error: Exception, status: int) -> NoReturn:
-    sys.stderr.write(f"secondread: {error}\n")
+    words = str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        words = f"{error.filename}: {error.strerror}"
+    sys.stderr.write(f"secondread: {words}\n")
     sys.exit(status)

@@ -21,6 +21,15 @@ app = typer.Typer(
     help="Where results go, and whether they leave.", no_args_is_help=True, add_completion=False
 )
 
+_COLUMNS = {
+    "waiting": (DeliveryState.PENDING, DeliveryState.SENDING),
+    "stored": (DeliveryState.STORED,),
+    "delivered": (DeliveryState.DELIVERED,),
+    "duplicate": (DeliveryState.DUPLICATE,),
+    "shadow": (DeliveryState.SHADOW,),
+}
+"""What is counted, and which states of a delivery that is."""
+
 Names = Annotated[list[str], typer.Argument(help="Names of destinations.")]
 
 
@@ -28,34 +37,30 @@ Names = Annotated[list[str], typer.Argument(help="Names of destinations.")]
 def list_destinations(as_json: AsJson = False, settings: SettingsFile = None) -> None:
     """List destinations with their mode, what waits for them, and why."""
     node = open_node(read_settings(settings, "destinations"))
+    rows = node.tracker.node_queries.list_destinations()
     if as_json:
-        rows = node.tracker.node_queries.list_destinations()
         print_json({"destinations": rows})
         return
-    states = ("waiting", "stored", "delivered", "duplicate", "shadow")
-    notes: list[str] = []
+    # Few ever have a duplicate, and the column would take the room of the peer.
+    columns = {
+        heading: states
+        for heading, states in _COLUMNS.items()
+        if heading != "duplicate" or any(row.counts[DeliveryState.DUPLICATE] for row in rows)
+    }
     table = Table("name", "mode", box=None, padding=(0, 1, 0, 0))
-    for state in states:
-        table.add_column(state, justify="right")
+    for heading in columns:
+        table.add_column(heading, justify="right")
     table.add_column("peer", overflow="fold")
-    for row in node.tracker.node_queries.list_destinations():
+    for row in rows:
         configured = next((d for d in node.settings.destinations if d.name == row.name), None)
         peer = f"{configured.ae_title}@{configured.host}:{configured.port}" if configured else "-"
-        table.add_row(
-            row.name,
-            row.mode,
-            str(row.counts[DeliveryState.PENDING] + row.counts[DeliveryState.SENDING]),
-            str(row.counts[DeliveryState.STORED]),
-            str(row.counts[DeliveryState.DELIVERED]),
-            str(row.counts[DeliveryState.DUPLICATE]),
-            str(row.counts[DeliveryState.SHADOW]),
-            escape(peer),
-        )
-        notes.extend(describe_trouble(row))
-    console = Console()
+        counts = (str(sum(row.counts[state] for state in states)) for states in columns.values())
+        table.add_row(row.name, row.mode, *counts, escape(peer))
+    console = Console(highlight=False)
     console.print(table)
-    for note in notes:
-        console.print(escape(note), soft_wrap=True)
+    for row in rows:
+        for note in describe_trouble(row):
+            console.print(escape(note), soft_wrap=True)
 
 
 def describe_trouble(row: DestinationSummary) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """`secondread devices`: which mammography units made the exams, and how they are scored."""
 
-import json
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -9,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from secondread.app.node import open_node
-from secondread.cli.options import SettingsFile, read_settings
+from secondread.cli.options import AsJson, SettingsFile, print_json, read_settings
 from secondread.findings.score_drift import ScoreChange
 from secondread.track.summaries import DeviceSummary
 
@@ -27,8 +26,8 @@ def _group() -> None:
 
 @app.command("list")
 def list_devices(
+    as_json: AsJson = False,
     settings: SettingsFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List devices, and whether the scores of their latest exams have moved.
 
@@ -45,7 +44,7 @@ def list_devices(
         for device in node.tracker.devices.list_devices()
     ]
     if as_json:
-        typer.echo(json.dumps([_encode(*row) for row in rows], indent=2))
+        print_json({"devices": [_encode(*row) for row in rows]})
         return
     table = Table("label", "maker", "model", "median score", "before", "scores", box=None)
     for device, change in rows:

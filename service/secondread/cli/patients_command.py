@@ -13,6 +13,7 @@ from secondread.app.node import open_node
 from secondread.assemble.due import DueRules
 from secondread.cli.options import AsJson, Limit, SettingsFile, print_json, read_settings
 from secondread.cli.patient_argument import PATIENT_HELP, format_patient
+from secondread.cli.study_argument import StudyUid
 from secondread.clock import utc_now
 from secondread.followup.treatment_file import parse_patient
 from secondread.track.change_rights import ChangeRights
@@ -128,7 +129,7 @@ def draw_timeline(
 
 @app.command()
 def assess(
-    study_uid: Annotated[str, typer.Argument(help="Study Instance UID.")],
+    study: StudyUid,
     side: Annotated[str, typer.Argument(help="The breast: R or L.")],
     category: Annotated[
         str,
@@ -142,6 +143,7 @@ def assess(
     who made it is written down.
     """
     node = open_node(read_settings(settings, "patients"))
+    study_uid = node.tracker.study_lookup.find_uid(study)
     recorded = "" if category == "-" else category.upper()
     node.tracker.lesions.record_assessment(
         study_uid, side.upper(), recorded, utc_now(), getpass.getuser()[:80]

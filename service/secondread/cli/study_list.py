@@ -40,6 +40,9 @@ def print_studies(
         print_json({"studies": [make_study_document(study, patients) for study in studies]})
         return
     console = Console(highlight=False)
+    if not studies:
+        console.print("no study")
+        return
     names = shorten_uids([study.study_uid for study in studies])
     is_wide = console.width >= _WIDE
     table = Table(box=None, padding=(0, 1, 0, 0))
