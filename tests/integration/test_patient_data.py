@@ -126,7 +126,8 @@ class WatchedNode:
         tracker = self.node.node.tracker
         app = make_app(tracker, self.node.node.archive, self.node.settings, lambda: self.node.now)
         browser = Browser(app, let_in(tracker))
-        paths = ["/", "/refusals", "/destinations", "/node", "/metrics", "/readyz"]
+        paths = ["/", "/refusals", "/destinations", "/node", "/metrics", "/readyz", "/search"]
+        paths += ["/missing", "/settings", "/patients/1"]
         paths += [f"/studies/{one.study_uid}" for one in tracker.study_queries.list_studies()]
         answers = [browser.get(path) for path in paths]
         found = browser.post("/search", {"patient": "MQZ-ID-1"}, {"origin": "http://127.0.0.1"})

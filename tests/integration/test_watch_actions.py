@@ -244,6 +244,7 @@ def test_a_patient_is_named_only_when_somebody_asks_and_that_is_recorded(
     assert "P1" in shown
     assert "Yamada^Hanako" in shown
     assert "born 1960-02-03" in shown
+    assert "one woman" not in shown
     kinds = audited(world)
     assert ("patient-shown", "ada") in kinds
     assert ("seen", "ada") in kinds
@@ -288,6 +289,20 @@ def test_two_ids_are_merged_when_it_is_confirmed(
     assert world.studies_of(PatientKey("P2", "")) == {study, STUDY}
     assert "2 IDs are this patient" in browser.get(where).text
     assert audited(world).count(("patient-changed", "ada")) == 2
+
+
+def test_names_that_are_one_woman_s_are_confirmed(
+    world: World, browser: Browser, number: int
+) -> None:
+    for view, name in (("RCC", "Roe^Jane"), ("LCC", "Smith^Jane")):
+        named = mammogram(view, f"{STUDY}.6")
+        named.PatientName, named.PatientBirthDate = name, "19600203"
+        world.arrive(named)
+    assert "All of these are one woman" in post(browser, f"/patients/{number}/identity", 200)
+    assert post(browser, f"/patients/{number}/confirm").endswith("?done=confirmed")
+    assert ("patient-changed", "ada") in audited(world)
+    known = world.tracker.patients.load_known_identities(f"{STUDY}.6")
+    assert {claim.person.name for claim in known.confirmed} >= {"Roe^Jane", "Smith^Jane"}
 
 
 # Who may.

@@ -137,7 +137,8 @@ class PatientQueries(TrackerPart):
             add_audit_event(session, event)
             return PatientIdentity(
                 tuple(from_row(PatientKey, row) for row in rows),
-                tuple((person.name, person.born) for person in persons),
+                # A header that states nothing of a person is nobody.
+                tuple((row.name, row.born) for row in persons if row.name or row.born),
             )
 
 

@@ -152,6 +152,7 @@ def _make_patient_routes(pages: PatientPages) -> list[Route]:
         _post(f"{patient}/treatments", pages.add_treatment, "add_treatment"),
         _post(f"{treatment}/end", pages.end_treatment, "end_treatment"),
         _post(f"{treatment}/remove", pages.remove_treatment, "remove_treatment"),
+        _post(f"{patient}/confirm", pages.confirm, "confirm_patient"),
         _post(f"{patient}/merge", pages.merge, "merge_patients"),
     ]
 

@@ -103,8 +103,9 @@ class NodeGauges(Collector):
 
     def _collect_node(self) -> Iterator[Metric]:
         queries = self._tracker.node_queries
-        alarms = Counter((alarm.kind,) for alarm in queries.list_alarms())
-        words = "Alarms that are raised, by kind."
+        open_alarms = (alarm for alarm in queries.list_alarms() if alarm.dismissed_at is None)
+        alarms = Counter((alarm.kind,) for alarm in open_alarms)
+        words = "Alarms that are raised and that nobody has dismissed, by kind."
         yield _make_family("alarms", words, ["kind"], sorted(alarms.items()))
         refusals: Counter[tuple[str, str]] = Counter()
         for row in queries.list_refusals(_ALL_REFUSALS):

@@ -60,6 +60,7 @@ ROUTE_ROLES: Mapping[str, Role | None] = {
     "add_treatment": Role.ACT,
     "end_treatment": Role.ACT,
     "remove_treatment": Role.ACT,
+    "confirm_patient": Role.ACT,
     "merge_patients": Role.ACT,
     # To stop what leaves is no more than to have it wait.
     "pause": Role.ACT,

@@ -162,6 +162,19 @@ class PatientPages:
         )
         return redirect(request, "patient", "merged", number=other.number)
 
+    def confirm(self, request: Request) -> Response:
+        """Confirm that all names and birth dates under the patient's IDs are one woman's."""
+        patient = self._find(request)
+        self._tracker.patients.confirm_patient(
+            self._tracker.patient_queries.get_key(patient.number),
+            get_user(request),
+            self._clock(),
+            self._rules,
+            FetchRules.from_settings(self._settings),
+            ChangeRights.from_settings(self._settings),
+        )
+        return redirect(request, "patient", "confirmed", number=patient.number)
+
     def _find(self, request: Request) -> PatientDetail:
         detail = self._tracker.patient_queries.find_detail(request.path_params["number"])
         if detail is None:
