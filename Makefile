@@ -49,8 +49,10 @@ conformance: $(VENV)/.installed $(VENV)/.dev
 	$(BIN)/python -m pytest -s tests/conformance/every_report.py tests/conformance/catch_rates.py
 	$(BIN)/python -m secondread conformance --validation service/docs/validation.md --out service/docs/conformance.md
 
+# All take an hour; some of them: `make bench BENCH="growth startup"`. Figures and curves go to build/bench.
+BENCH ?=
 bench: $(VENV)/.installed $(VENV)/.dev
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(BENCH)
 
 # The receiver under a hostile crowd, with its figures at the end; 20,000 connections take some ten
 # minutes. `make soak SOAK_CONNECTIONS=1000 SOAK_SEED=7` for less, or another crowd.

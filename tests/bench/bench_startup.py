@@ -226,7 +226,7 @@ def main() -> None:
     for title, values in figures.items():
         print(f"  {title:26} {values['median']:8.2f} ({values['low']:.2f}-{values['high']:.2f})")
     if arguments.json is not None:
-        report = {"load": os.getloadavg(), "figures": figures}
+        report = {"studies": arguments.studies, "load": os.getloadavg(), "figures": figures}
         arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 

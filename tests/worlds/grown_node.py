@@ -4,6 +4,7 @@ One list for the benchmark, which measures how each grows, and for the test that
 tables in their query plans.
 """
 
+import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
@@ -74,7 +75,7 @@ class GrownNode:
         archive.create()
         self.node = Node(self.settings, self.tracker, archive, "0" * 32)
         application = make_app(self.tracker, archive, self.settings, lambda: NOW)
-        self.browser = Browser(application, let_in(self.tracker))
+        self.browser = Browser(application, let_in(self.tracker, f"bench-{secrets.token_hex(4)}"))
         self.ledger = self.tracker.open_ledger("receive-0", AssembleSettings())
         self.rules = FetchRules.from_settings(self.settings)
         self._numbers = count(1)
