@@ -4,7 +4,7 @@ So neither is there without the other: what was changed is on record, and what i
 changed.
 """
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from secondread.audit import AuditEvent, Journal
@@ -33,12 +33,13 @@ def add_audit_event(session: Session, event: AuditEvent) -> None:
     )
 
 
+# Built once: it is asked for each study that an association brings something of.
+_PATIENT_ID = (
+    select(PatientRow.patient_id)
+    .join(StudyRow, StudyRow.patient == PatientRow.id)
+    .where(StudyRow.study_uid == bindparam("study_uid"))
+)
+
+
 def _find_patient_id(session: Session, study_uid: str) -> str:
-    if not study_uid:
-        return ""
-    of_study = (
-        select(PatientRow.patient_id)
-        .join(StudyRow, StudyRow.patient == PatientRow.id)
-        .where(StudyRow.study_uid == study_uid)
-    )
-    return session.scalar(of_study) or ""
+    return (session.scalar(_PATIENT_ID, {"study_uid": study_uid}) or "") if study_uid else ""

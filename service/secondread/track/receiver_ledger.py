@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from pydicom.dataset import Dataset
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from secondread.accept.dispositions import IMAGE_DISPOSITIONS, Disposition
@@ -64,6 +64,12 @@ from secondread.track.tables import (
 )
 from secondread.track.transfer_rows import add_cut_off, add_received
 from secondread.track.values import StudyChange
+
+_DELETE_ASSOCIATION = (
+    delete(OpenAssociationRow)
+    .where(OpenAssociationRow.id == bindparam("association"))
+    .execution_options(synchronize_session=False)
+)
 
 
 class ReceiverLedger:
@@ -222,9 +228,7 @@ class ReceiverLedger:
         """Note that an association ended, and what it had brought."""
         with self._database.begin_write() as session:
             add_received(session, transfers, at)
-            session.execute(
-                delete(OpenAssociationRow).where(OpenAssociationRow.id == association_id)
-            )
+            session.execute(_DELETE_ASSOCIATION, {"association": association_id})
 
     def record_refusals(self, refusals: Sequence[Refusal]) -> None:
         """Add to what was refused, all in one transaction."""

@@ -122,7 +122,7 @@ def find_scope_views(session: Session, study_uid: str) -> frozenset[ViewKey]:
     return frozenset((side, view) for side, view in rows if side and view)
 
 
-# Built once, as the one below: they are asked for each image that arrives.
+# Built once, as those below: they are asked for each image that arrives.
 _USABLE = select(InstanceRow).where(InstanceRow.study_uid == bindparam("study_uid"), is_usable())
 
 
@@ -199,6 +199,15 @@ def _add_views(
     return [(earlier, frozenset(views[earlier.study_uid])) for earlier in studies]
 
 
+_REMOVED = select(TreatmentRow.side).where(
+    TreatmentRow.patient == bindparam("patient"),
+    TreatmentRow.procedure == Procedure.MASTECTOMY.value,
+)
+_REMOVED_BY_THEN = _REMOVED.where(
+    or_(TreatmentRow.started_on.is_(None), TreatmentRow.started_on <= bindparam("day"))
+)
+
+
 def find_mastectomy_sides(session: Session, study: StudyRow) -> frozenset[str]:
     """Return the letters of the breasts that are known to have been removed by a study's day.
 
@@ -206,13 +215,11 @@ def find_mastectomy_sides(session: Session, study: StudyRow) -> frozenset[str]:
     """
     if study.patient is None:
         return frozenset()
-    removed = select(TreatmentRow.side).where(
-        TreatmentRow.patient == study.patient, TreatmentRow.procedure == Procedure.MASTECTOMY.value
-    )
+    values: dict[str, object] = {"patient": study.patient}
+    removed = _REMOVED
     if study.study_date is not None:
-        begun = or_(TreatmentRow.started_on.is_(None), TreatmentRow.started_on <= study.study_date)
-        removed = removed.where(begun)
-    sides = frozenset(session.scalars(removed))
+        removed, values["day"] = _REMOVED_BY_THEN, study.study_date
+    sides = frozenset(session.scalars(removed, values))
     is_shared = bool(sides and load_known_identities(session, study.patient).shared_ids)
     return frozenset() if is_shared else sides
 
