@@ -43,7 +43,12 @@ class Ends:
 
     def copy(self, sent: Sequence[bytes]) -> bool:
         """Send some bytes from another thread, and copy what comes."""
-        sender = threading.Thread(target=lambda: [self.peer.sendall(part) for part in sent])
+
+        def send() -> None:
+            for part in sent:
+                self.peer.sendall(part)
+
+        sender = threading.Thread(target=send)
         sender.start()
         try:
             stream = FragmentStream(self.socket, self.file, CONTEXT, LONGEST, self.has_room)
