@@ -111,11 +111,16 @@ def find_backlog(
         DestinationRow.mode == DestinationMode.LIVE,
         *conditions,
     )
-    studies = func.count(OutboxObjectRow.study_uid.distinct())
+    # Row by row by the key of the outbox: PostgreSQL takes the few for many, and would go through
+    # the whole outbox for a join.
+    study_uid = (
+        select(OutboxObjectRow.study_uid)
+        .where(OutboxObjectRow.id == DeliveryRow.outbox)
+        .scalar_subquery()
+    )
+    studies = func.count(study_uid.distinct())
     oldest, objects, study_count = session.execute(
-        select(func.min(since), func.count(), studies)
-        .join(OutboxObjectRow, DeliveryRow.outbox == OutboxObjectRow.id)
-        .where(*is_meant)
+        select(func.min(since), func.count(), studies).where(*is_meant)
     ).one()
     if oldest is None:
         return None
