@@ -45,16 +45,19 @@ class Reception:
             and caller.calling_ae_title in self.admission.destinations
         )
 
-    def count_refusal(self, caller: Caller, reason: Reason) -> None:
-        """Count and log that a caller was refused an association."""
-        self.refusals.add_refusal(RefusalKind.ASSOCIATION, reason, caller, self.clock())
-        _log.warning(
-            "association_refused",
-            reason=reason,
-            calling_ae_title=make_printable(caller.calling_ae_title, 16),
-            called_ae_title=make_printable(caller.called_ae_title, 16),
-            address=caller.address,
-        )
+    def count_refusal(self, caller: Caller, reason: Reason, error: str | None = None) -> None:
+        """Count that a caller was refused an association, and log it unless its like just was."""
+        count = self.refusals.add_refusal(RefusalKind.ASSOCIATION, reason, caller, self.clock())
+        if count:
+            _log.warning(
+                "association_refused",
+                reason=reason,
+                calling_ae_title=make_printable(caller.calling_ae_title, 16),
+                called_ae_title=make_printable(caller.called_ae_title, 16),
+                address=caller.address,
+                count=count,
+                error=error,
+            )
 
     def note_no_request(self, address: str, error: str) -> None:
         """Note that what came from an address was no request for an association."""
@@ -62,14 +65,14 @@ class Reception:
 
     def note_failed_handshake(self, address: str, error: str) -> None:
         """Note that a TLS handshake failed with an address."""
-        _log.warning("tls_handshake_failed", error=error, address=address)
-        caller = Caller("", "", address)
-        self.refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.TLS_FAILED, caller, self.clock())
+        caller, kind = Caller("", "", address), RefusalKind.ASSOCIATION
+        count = self.refusals.add_refusal(kind, Reason.TLS_FAILED, caller, self.clock())
+        if count:
+            _log.warning("tls_handshake_failed", error=error, address=address, count=count)
 
     def note_broken_request(self, caller: Caller, error: str) -> None:
         """Note that a caller did not make a whole request that is within the limits."""
-        _log.warning("association_request_invalid", error=error, address=caller.address)
-        self.count_refusal(caller, Reason.REQUEST_INVALID)
+        self.count_refusal(caller, Reason.REQUEST_INVALID, error)
 
     def note_end(self, association: ServedAssociation) -> None:
         """Note that an association has ended, however it did."""

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from secondread.accept.ledger import Refusal, RefusalKind
@@ -16,6 +16,10 @@ OTHERS = "(others)"
 
 MAXIMUM_KEYS_PER_DAY = 1000
 """How many different refusals are counted separately in a day."""
+
+
+PAUSE_BETWEEN_RECORDS = timedelta(minutes=1)
+"""Between two records of the log about refusals that are alike."""
 
 
 class Caller(NamedTuple):
@@ -59,6 +63,8 @@ class RefusalLog:
     def __init__(self) -> None:
         self._waiting: dict[_RefusalKey, Refusal] = {}
         self._keys_today: set[_RefusalKey] = set()
+        self._records: dict[_RefusalKey, tuple[datetime | None, int]] = {}
+        """When each kind was last due for a record, and how many have come since."""
         self._today = date.min
         self._lock = threading.Lock()
 
@@ -71,8 +77,12 @@ class RefusalLog:
         *,
         sop_class_uid: str = "",
         transfer_syntax: str = "",
-    ) -> None:
-        """Count one refusal."""
+    ) -> int:
+        """Count one refusal; return how many a record of the log is due for, 0 if none is.
+
+        A record is due for the first of its kind, and then for all that came since the last one:
+        whoever calls all the time, as a health check in the wrong place does, fills no log.
+        """
         REFUSALS.labels(what=kind.value, reason=reason.value).inc()
         key = _RefusalKey(
             kind,
@@ -86,6 +96,13 @@ class RefusalLog:
         with self._lock:
             key = self._limit_keys(key, at.date())
             self._count(key, Refusal(*key, count=1, first_at=at, last_at=at))
+            return self._take_unrecorded(key, at)
+
+    def _take_unrecorded(self, key: _RefusalKey, at: datetime) -> int:
+        last, number = self._records.get(key, (None, 0))
+        is_recent = last is not None and timedelta(0) <= at - last < PAUSE_BETWEEN_RECORDS
+        self._records[key] = (last, number + 1) if is_recent else (at, 0)
+        return 0 if is_recent else number + 1
 
     def flush(self, write: Callable[[Sequence[Refusal]], None]) -> None:
         """Write what was counted since the last time; what cannot be written stays counted.
@@ -110,7 +127,7 @@ class RefusalLog:
     def _limit_keys(self, key: _RefusalKey, day: date) -> _RefusalKey:
         """Return the key itself, or that of all others if too many are counted separately."""
         if day > self._today:
-            self._today, self._keys_today = day, set()
+            self._today, self._keys_today, self._records = day, set(), {}
         if key not in self._keys_today:
             if len(self._keys_today) >= MAXIMUM_KEYS_PER_DAY:
                 return _RefusalKey(key.kind, key.reason, OTHERS, OTHERS, OTHERS, "", "")

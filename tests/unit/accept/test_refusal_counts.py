@@ -85,3 +85,15 @@ def test_a_peers_texts_are_cut_and_made_printable() -> None:
     assert (len(written[0].called_ae_title), len(written[0].address)) == (16, 45)
     assert written[0].sop_class_uid == quote_uid("1\n" * 500)
     assert "1" not in written[0].sop_class_uid
+
+
+def test_whoever_calls_all_the_time_fills_no_log() -> None:
+    refusals = RefusalLog()
+    seconds = [0, 1, 2, 59, 60, 61, 130]
+
+    def add(caller: Caller, second: int) -> int:
+        at = NOW + timedelta(seconds=second)
+        return refusals.add_refusal(RefusalKind.ASSOCIATION, Reason.CALLING_AE_UNKNOWN, caller, at)
+
+    assert [add(PEER, second) for second in seconds] == [1, 0, 0, 0, 4, 0, 2]
+    assert add(PEER._replace(address="10.9.9.9"), 131) == 1, "another caller is another matter"
