@@ -27,7 +27,7 @@ from secondread.track.states import DeliveryState
 from secondread.track.summaries import DeliverySummary
 from secondread.track.values import Severity
 from secondread.watch.application import make_app
-from tests.worlds.track_world import STUDY, World, mammogram, outbox_entry, reading
+from tests.worlds.track_world import STUDY, World, finding, mammogram, outbox_entry, reading
 from tests.worlds.watch_world import Browser, FakeArchive, let_in, refusal
 
 DESTINATION = DestinationSettings(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
@@ -217,6 +217,40 @@ def test_a_refused_caller_is_dismissed(world: World, browser: Browser) -> None:
     assert "1 dismissed" in page
     assert "the scanner of the network people" in page
     assert browser.get("/refusals/999/dismiss").status_code == 400
+
+
+# What radiologists make of it.
+
+
+def test_findings_are_judged_and_breasts_assessed_from_the_page_of_their_study(
+    world: World, browser: Browser
+) -> None:
+    post(browser, f"/studies/{STUDY}/read")
+    hidden = finding(2, shown=False)
+    world.record(reading(world.claimed(), findings=[finding(1), hidden], entries=[]))
+    path, judged = f"/studies/{STUDY}/judge", f"/studies/{STUDY}?done=judged"
+    own = {"finding": "LCC-1", "revision": "2"}
+    assert post(browser, path, 303, **own, verdict="confirmed") == judged
+    post(browser, path, 303, **own, verdict="known-benign")
+    page = browser.get(f"/studies/{STUDY}").text
+    assert "known benign</span>" in page
+    assert "by ada" in page
+    assert post(browser, path, 400, **own, verdict="great")
+    assert post(browser, path, 400, finding="LCC-2", revision="2", verdict="rejected")
+    assert post(browser, path, 400, finding="LCC-1", revision="1", verdict="rejected")
+    assert post(browser, path, 400, finding="LCC-1", revision="x", verdict="rejected")
+
+    post(browser, f"/studies/{STUDY}/assess", 303, side="L", category="4A")
+    assert "left breast: BI-RADS 4A" in browser.get(f"/studies/{STUDY}").text
+    assert post(browser, f"/studies/{STUDY}/assess", 400, side="L", category="9")
+    assert audited(world).count(("assessed", "ada")) == 3
+
+    text = browser.get("/agreement.csv").text.splitlines()
+    assert text[0] == "study_uid,revision,finding_id,verdict,recorded_at,recorded_by"
+    assert text[1].startswith(f"{STUDY},2,LCC-1,known-benign,")
+    assert len(text) == 2
+    post(browser, path, 303, **own, verdict="withdrawn")
+    assert "No verdict was given yet" in browser.get("/agreement").text
 
 
 # Patients.

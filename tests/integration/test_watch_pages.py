@@ -102,6 +102,7 @@ PAGES = (
     "/node",
     "/settings",
     "/search",
+    "/agreement",
 )
 
 

@@ -102,6 +102,7 @@ class GrownNode:
             "page of a patient": lambda: self._get("/patients/7"),
             "name of a patient": lambda: self._post("/patients/7/identity"),
             "page of the settings": lambda: self._get("/settings"),
+            "page of agreement": lambda: self._get("/agreement"),
             "form to dismiss": lambda: self._get(f"/studies/{middle}/dismiss"),
             "page of destinations": lambda: self._get("/destinations"),
             "page of refusals": lambda: self._get("/refusals"),

@@ -52,6 +52,7 @@ from secondread.track.summaries import (
 from secondread.track.today import DaySummary
 from secondread.track.tracker import Tracker
 from secondread.track.values import RecordedFinding, Severity
+from secondread.track.verdicts import Agreement, Assessment, RecordedVerdict
 
 TOKEN = "the-token-of-the-tests"  # in a `FakeTracker` it is in force
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
@@ -213,6 +214,22 @@ def alarm(**values: object) -> AlarmSummary:
 _ALL = StudyFilter()
 
 
+class FakeVerdicts:
+    """Nobody has judged anything."""
+
+    def list_for_study(self, study_uid: str, revision: int) -> dict[str, RecordedVerdict]:
+        return {}
+
+    def list_assessments(self, study_uid: str) -> dict[str, Assessment]:
+        return {}
+
+    def count_agreement(self, since: datetime) -> list[Agreement]:
+        return []
+
+    def list_recorded(self, since: datetime) -> list[RecordedVerdict]:
+        return []
+
+
 @dataclass
 class FakeDismissals:
     """Nobody is done with anything."""
@@ -274,6 +291,10 @@ class FakeTracker:
         choose_days(search, today)
         mine = self.patients.get(search.number, [])
         return [one for one in self.studies if not search.number or one.study_uid in mine]
+
+    @property
+    def verdicts(self) -> "FakeVerdicts":
+        return FakeVerdicts()
 
     @property
     def today(self) -> "FakeTracker":

@@ -30,9 +30,7 @@ from secondread.track.tables import (
     StudyRow,
     from_row,
 )
-
-CATEGORIES = frozenset({"0", "1", "2", "3", "4", "4A", "4B", "4C", "5", "6"})
-"""Assessment categories of BI-RADS; the radiologist's alone, never ours."""
+from secondread.track.values import CATEGORIES
 
 
 class Lesions(TrackerPart):

@@ -40,6 +40,7 @@ from secondread.track.study_search import StudySearches
 from secondread.track.tables import InstallationRow
 from secondread.track.today import Today
 from secondread.track.treatments import Treatments
+from secondread.track.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from secondread.track.commit_marks import CommitMarks
@@ -96,6 +97,7 @@ class Tracker:
         self.study_lookup = StudyLookup(self.database)
         self.today = Today(self.database)
         self.study_log = StudyLog(self.database)
+        self.verdicts = Verdicts(self.database)
         self.searches = StudySearches(self.database)
 
     # These read headers, call peers, or reckon with places in pictures: what that needs takes a

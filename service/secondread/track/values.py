@@ -20,6 +20,23 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+CATEGORIES = frozenset({"0", "1", "2", "3", "4", "4A", "4B", "4C", "5", "6"})
+"""Assessment categories of BI-RADS; the radiologist's alone, never ours."""
+
+
+class Verdict(StrEnum):
+    """What a radiologist makes of a finding."""
+
+    CONFIRMED = "confirmed"
+    """It is there, and worth marking."""
+    KNOWN = "known-benign"
+    """It is there, benign and known: marking it was no use."""
+    REJECTED = "rejected"
+    """It is nothing: a false mark."""
+    WITHDRAWN = "withdrawn"
+    """No verdict; an earlier one was a mistake."""
+
+
 class StudyChange(StrEnum):
     """What a peer needs a right for."""
 

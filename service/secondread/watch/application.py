@@ -39,6 +39,7 @@ from secondread.watch.pages import Pages
 from secondread.watch.patient_pages import PatientPages
 from secondread.watch.search_page import SearchPage
 from secondread.watch.study_list import StudyLists
+from secondread.watch.verdict_pages import VerdictPages
 from secondread.watch.words import FILTERS
 
 log = get_logger(__name__)
@@ -93,6 +94,7 @@ def make_app(
         Route("/settings", pages.show_settings, name="settings"),
         _post("/look", renderer.change_look, "change_look"),
         *_make_action_routes(Actions(tracker, settings, clock, renderer)),
+        *_make_verdict_routes(VerdictPages(tracker, clock, renderer)),
         *_make_patient_routes(PatientPages(tracker, settings, clock, renderer, record)),
         *make_health_routes(tracker, archive, settings, clock),
         make_metrics_route(NodeGauges(tracker, archive, settings, clock)),
@@ -140,6 +142,15 @@ def _make_action_routes(actions: Actions) -> list[Route]:
         _post(f"{destination}/pause", actions.pause, "pause"),
         _post(f"{destination}/live", actions.send_live, "send_live"),
         _post(f"{destination}/shadow", actions.keep_in_shadow, "keep_in_shadow"),
+    ]
+
+
+def _make_verdict_routes(pages: VerdictPages) -> list[Route]:
+    return [
+        _post("/studies/{study_uid}/judge", pages.judge, "judge"),
+        _post("/studies/{study_uid}/assess", pages.assess, "assess"),
+        Route("/agreement", pages.show_agreement, name="agreement"),
+        Route("/agreement.csv", pages.export, name="verdicts_csv"),
     ]
 
 

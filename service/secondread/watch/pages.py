@@ -5,7 +5,7 @@ query string reaches the tracker unchecked.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -23,6 +23,8 @@ from secondread.settings import ObjectKind, Role, Settings
 from secondread.track.settings_document import flatten_settings
 from secondread.track.summaries import OutboxObjectSummary, StudyDetail
 from secondread.track.tracker import Tracker
+from secondread.track.values import CATEGORIES
+from secondread.track.verdicts import RecordedVerdict
 from secondread.uids import is_uid
 from secondread.watch.content_tree import build_content_tree
 from secondread.watch.guard import get_caller
@@ -31,7 +33,7 @@ from secondread.watch.lesion_histories import draw_lesion_histories
 from secondread.watch.missing_studies import write_missing_json
 from secondread.watch.page_renderer import PageRenderer
 from secondread.watch.prior_reports import read_prior_reports
-from secondread.watch.study_page import arrange_study
+from secondread.watch.study_page import StudyPage, arrange_study
 from secondread.watch.words import find_advice, propose_settings
 
 
@@ -79,9 +81,18 @@ class Pages:
             "lesions": len(lesions),
             "reports": reports,
             "entries": entries,
+            "verdicts": self._list_verdicts(view),
+            "assessments": self._tracker.verdicts.list_assessments(study_uid),
+            "categories": sorted(CATEGORIES),
             "with_looks": with_looks,
         }
         return self._renderer.render_page(request, "study.html", context, refresh=view.changes)
+
+    def _list_verdicts(self, view: StudyPage) -> Mapping[str, RecordedVerdict]:
+        if view.current_revision is None or not view.shown:
+            return {}
+        study_uid = view.detail.summary.study_uid
+        return self._tracker.verdicts.list_for_study(study_uid, view.current_revision)
 
     def show_timeline(self, request: Request) -> Response:
         """Return the history of a study's lesions over all exams as PNG."""

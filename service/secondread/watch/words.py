@@ -87,6 +87,8 @@ DONE: Mapping[str, str] = {
     "again.",
     "treatment-removed": "The treatment is struck out; recent exams that it concerned are read "
     "again.",
+    "judged": "The verdict is written down.",
+    "assessed": "The assessment is written down.",
     "confirmed": "All names and birth dates known so far are this patient's; recent exams that it "
     "concerns are read again.",
     "merged": "The two IDs are one patient from now on.",

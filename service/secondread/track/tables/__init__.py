@@ -31,6 +31,7 @@ from secondread.track.tables.result_tables import (
     PriorFindingRow,
     RevisionRow,
     StoredAnswerRow,
+    VerdictRow,
 )
 from secondread.track.tables.study_tables import (
     InstallationRow,
@@ -87,6 +88,7 @@ __all__ = [
     "StudyRow",
     "TreatmentChangeRow",
     "TreatmentRow",
+    "VerdictRow",
     "WebSessionRow",
     "WebTokenRow",
     "as_columns",

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from secondread.reasons import ImageStatus, Outcome, Reason
 from secondread.track.states import Cause, RevisionState
 from secondread.track.tables.base import Base, Digest, Document, EnumText, Uid, index_some
+from secondread.track.values import Verdict
 
 
 class RevisionRow(Base):
@@ -189,6 +190,22 @@ class PriorFindingRow(Base):
     missed: Mapped[str | None] = mapped_column(String(40))
     """Where the study has no such finding: whether it is gone, or out of the field of view."""
     document: Mapped[dict[str, Any]]
+
+
+class VerdictRow(Base):
+    """What a radiologist made of one finding of one revision; the last entry counts."""
+
+    __tablename__ = "verdicts"
+    __table_args__ = (Index(None, "study_uid", "revision"), Index(None, "recorded_at"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_uid: Mapped[str] = mapped_column(Uid, ForeignKey("studies.study_uid"))
+    revision: Mapped[int]
+    """Number of the revision: in another one, the same identifier is another finding."""
+    finding_id: Mapped[str] = mapped_column(String(40))
+    verdict: Mapped[Verdict] = mapped_column(EnumText(Verdict))
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[str] = mapped_column(String(80))
 
 
 class AssessmentRow(Base):

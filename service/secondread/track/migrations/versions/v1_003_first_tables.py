@@ -359,6 +359,18 @@ _table(
     sa.Index(None, "sop_instance_uid"),
 )
 _table(
+    "verdicts",
+    _key("id", sa.Integer()),
+    _required("study_uid", UID, sa.ForeignKey("studies.study_uid")),
+    _required("revision", sa.Integer()),
+    _required("finding_id", sa.String(40)),
+    _required("verdict", CODE),
+    _required("recorded_at", INSTANT),
+    _required("recorded_by", PERSON),
+    sa.Index(None, "study_uid", "revision"),
+    sa.Index(None, "recorded_at"),
+)
+_table(
     "assessments",
     _key("id", sa.Integer()),
     _required("study_uid", UID, sa.ForeignKey("studies.study_uid")),
