@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from PIL import Image
@@ -13,7 +14,7 @@ from secondread.findings.finding import ImageReading, LeftOutInstance, StudyRead
 from secondread.findings.image_names import name_images
 from secondread.reasons import ImageStatus, Reason
 from secondread.report.check.cad_sr_check import check_own_cad_sr
-from secondread.report.outcome_objects import SendRule, find_rules
+from secondread.report.outcome_objects import ObjectRules, SendRule, find_rules
 from secondread.report.pages.captures import make_overview, make_view_captures
 from secondread.report.pages.display_array import LoadDisplay
 from secondread.report.pages.notice import make_notice
@@ -69,6 +70,24 @@ def compose_results(
         node = replace(authorship.node, manufacturer=profile.manufacturer)
         authorship = replace(authorship, node=node)
     rules = find_rules(reading.outcome, doubtful=reading.doubtful)
+    # Most of the drawing is done by a library that leaves the interpreter to the documents.
+    with ThreadPoolExecutor(1, thread_name_prefix="captures") as beside:
+        drawing = beside.submit(_make_captures, reading, sources, display, authorship, rules.notice)
+        results = [*_build_documents(reading, sources, authorship, rules), *drawing.result()]
+    if profile.snomed_codes == "SRT":
+        for result in results:
+            tree.convert_to_srt(result.dataset)
+    return tuple(results)
+
+
+def _build_documents(
+    reading: StudyReading,
+    sources: Mapping[str, Dataset],
+    authorship: Authorship,
+    rules: ObjectRules,
+) -> list[ResultObject]:
+    """Return the objects without pixels, the CAD SR first."""
+    profile = authorship.profile
     results: list[ResultObject] = []
     if ObjectKind.CAD_SR in profile.objects and rules.cad_sr.applies(profile):
         results += _build_checked_cad_sr(reading, sources, authorship)
@@ -77,12 +96,7 @@ def compose_results(
         results += [report] if report is not None else []
     if ObjectKind.PRESENTATION in profile.objects:
         results += build_presentation_states(reading, sources, authorship)
-    if ObjectKind.CAPTURE in profile.objects:
-        results += _make_captures(reading, sources, display, authorship, rules.notice)
-    if profile.snomed_codes == "SRT":
-        for result in results:
-            tree.convert_to_srt(result.dataset)
-    return tuple(results)
+    return results
 
 
 def _make_captures(
@@ -93,6 +107,8 @@ def _make_captures(
     notice_rule: SendRule,
 ) -> list[ResultObject]:
     captures: list[ResultObject] = []
+    if ObjectKind.CAPTURE not in authorship.profile.objects:
+        return captures
     if authorship.profile.overview and any(image.shown_findings for image in reading.images):
         captures += make_overview(reading, sources, display, authorship)
     captures += make_view_captures(reading, sources, display, authorship, len(captures))
