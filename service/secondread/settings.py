@@ -382,6 +382,9 @@ class WorkSettings(_Section):
     """Detector children of each worker, which read images side by side. 0: as many as there are
     cores, and no more than the memory has room for by `detect.memory_bytes`, shared among the
     workers."""
+    read_ahead: bool = True
+    """Whether detectors that have nothing to do read images of studies that are not complete yet.
+    What they find is used once the study is read, so that its report comes sooner."""
     poll_seconds: float = Field(default=0.2, gt=0)
     """How often a worker looks whether there may be work: due studies, due deliveries."""
     heartbeat_seconds: float = Field(default=5.0, gt=0)

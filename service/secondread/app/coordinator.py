@@ -14,7 +14,7 @@ from secondread.assemble.intake_rule import find_hold_reason
 from secondread.clock import Clock
 from secondread.engine import Engine, WorkflowProgress
 from secondread.reasons import Reason
-from secondread.settings import PeerSettings
+from secondread.settings import PeerSettings, Settings
 from secondread.track.commit_marks import ReadMark
 from secondread.track.prior_choice import FetchRules
 from secondread.track.studies import Digests
@@ -141,7 +141,7 @@ class Coordinator:
         self._look_ahead_at = counted + SWEEP_SECONDS
         # Studies that are held or wait take no place, so those behind them are checked as well.
         for study in self._tracker.studies.list_due(now, limit=places + LOOK_AHEAD):
-            reason = self._find_hold_reason(study, now)
+            reason = find_reason_to_hold(self._node.settings, study, now)
             if reason is not None:
                 self._tracker.studies.hold_study(study.study_uid, reason, now, self._rules)
                 _log.info("study_held", study_uid=study.study_uid, reason=reason.value)
@@ -199,13 +199,6 @@ class Coordinator:
         # all that comes is claimed.
         held_up = min(self._tracker.runs.count_held_up(), LOOK_AHEAD)
         return CLAIMS_PER_WORKER * max(living, 1) - (under_way - held_up)
-
-    def _find_hold_reason(self, study: DueStudy, now: datetime) -> Reason | None:
-        if study.exempt:
-            return None
-        peer = self._node.settings.find_peer(study.peer) or PeerSettings(ae_title=study.peer or "?")
-        today = now.astimezone(self._node.settings.zone).date()
-        return find_hold_reason(peer, study.study_date, today, treated=study.treated)
 
     def _take_over(self) -> None:
         """Recover the readings, sends and queries of workers that are gone for good, or seem so.
@@ -265,3 +258,12 @@ class Coordinator:
                 _log.error("study_stuck", study_uid=uid, revision=number)
             case WorkflowProgress.UNDER_WAY | WorkflowProgress.DONE:
                 pass
+
+
+def find_reason_to_hold(settings: Settings, study: DueStudy, now: datetime) -> Reason | None:
+    """Return why the intake rules do not have a study read; None where they do."""
+    if study.exempt:
+        return None
+    peer = settings.find_peer(study.peer) or PeerSettings(ae_title=study.peer or "?")
+    today = now.astimezone(settings.zone).date()
+    return find_hold_reason(peer, study.study_date, today, treated=study.treated)

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -13,7 +13,7 @@ from secondread import __version__, log
 from secondread.app.audit_trail import AuditTrail
 from secondread.app.capacity import count_detectors
 from secondread.app.certificate_watch import list_called, watch_certificates
-from secondread.app.coordinator import PROCESS_KIND, Coordinator
+from secondread.app.coordinator import PROCESS_KIND, Coordinator, find_reason_to_hold
 from secondread.app.fault_record import FaultRecord
 from secondread.app.fetching import run_fetcher
 from secondread.app.heartbeat import Heartbeat
@@ -44,8 +44,10 @@ from secondread.send.study_list import choose_mammography, list_mammography
 from secondread.send.workers import STOP_SECONDS, DestinationWorker, DestinationWorkers
 from secondread.settings import PeerSettings, Settings
 from secondread.track.tracker import Tracker
+from secondread.track.values import DueStudy
 from secondread.workflow.fenced_run import FencedRuns
 from secondread.workflow.order import FAIL, READINGS
+from secondread.workflow.read_ahead import ReadAhead, ReadAheadThreads
 from secondread.workflow.revision_reader import ReadingTools
 
 _log = log.get_logger(__name__)
@@ -70,7 +72,8 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
         _log.error("worker_ended_by_fault")
         node.tracker.runs.record_fault(name)
     with record, DetectorPool(settings.detect, count_detectors(settings)) as pool:
-        runs = FencedRuns(_make_tools(node, reader, pool), name, record.watch_step)
+        tools = _make_tools(node, reader, pool)
+        runs = FencedRuns(tools, name, record.watch_step)
         engine = _make_engine(settings, name, runs, HoldUpReport(node.tracker, utc_now))
         marks = node.tracker.commit_marks
         coordinator = Coordinator(
@@ -99,6 +102,7 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
             )
             with (
                 trail,
+                _read_ahead(tools, pool, settings),
                 serve_probes(node, probe_port, vital.check),
                 watch_certificates(node, list_called(settings)),
             ):
@@ -114,6 +118,20 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
         # The thread of a reading that is still under way would keep the process alive without its
         # engine; the worker that continues the reading repeats the step.
         os._exit(status)
+
+
+def _read_ahead(
+    tools: ReadingTools, pool: DetectorPool, settings: Settings
+) -> AbstractContextManager[None]:
+    if not settings.work.read_ahead:
+        return nullcontext()
+
+    def may_be_read(study: DueStudy) -> bool:
+        return find_reason_to_hold(settings, study, utc_now()) is None
+
+    ahead = ReadAhead(tools, may_be_read, tools.tracker.commit_marks.read)
+    pause = settings.work.poll_seconds
+    return ReadAheadThreads(ahead, lambda: pool.is_free, pause, pool.size)
 
 
 def _make_tools(node: Node, reader: Reader, pool: DetectorPool) -> ReadingTools:

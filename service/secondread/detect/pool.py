@@ -61,6 +61,11 @@ class DetectorPool:
         with self._take_child() as child:
             return child.score_places(path, points)
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a child has nothing to do at this moment."""
+        return not self._free.empty()
+
     @contextmanager
     def _take_child(self) -> Iterator[DetectorChild]:
         child = self._free.get()

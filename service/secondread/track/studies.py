@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from secondread import metrics
@@ -83,19 +83,26 @@ class Studies(TrackerPart):
 
         Within each of these, peers take turns; see `track.reading_queue`.
         """
-        treated = exists().where(
-            TreatmentRow.patient == StudyRow.patient,
-            or_(
-                TreatmentRow.started_on.is_(None),
-                StudyRow.study_date.is_(None),
-                TreatmentRow.started_on <= StudyRow.study_date,
-            ),
-        )
         due = select_due(now, limit)
         statement = (
-            select(StudyRow, treated)
+            select(StudyRow, _is_treated())
             .join(due, due.c.study_uid == StudyRow.study_uid)
             .order_by(due.c.place)
+        )
+        with self._database.begin_read() as session:
+            return [
+                from_row(DueStudy, study, treated=True if is_treated else None)
+                for study, is_treated in session.execute(statement)
+            ]
+
+    def list_unread(self, limit: int) -> list[DueStudy]:
+        """Return studies that still come in and were never read, those that are due next first."""
+        waits = StudyRow.state.in_((StudyState.ASSEMBLING, StudyState.AWAITING_PRIORS))
+        statement = (
+            select(StudyRow, _is_treated())
+            .where(waits, StudyRow.revision == 0)
+            .order_by(func.coalesce(StudyRow.settle_due_at, StudyRow.quiet_due_at))
+            .limit(limit)
         )
         with self._database.begin_read() as session:
             return [
@@ -335,6 +342,18 @@ class Studies(TrackerPart):
         """Return the views of a study, and what the views to be expected follow from."""
         with self._database.begin_read() as session:
             return find_views(session, session.get_one(StudyRow, study_uid))
+
+
+def _is_treated() -> ColumnElement[bool]:
+    """Return the condition that a treatment of the patient before the study is on record."""
+    return exists().where(
+        TreatmentRow.patient == StudyRow.patient,
+        or_(
+            TreatmentRow.started_on.is_(None),
+            StudyRow.study_date.is_(None),
+            TreatmentRow.started_on <= StudyRow.study_date,
+        ),
+    )
 
 
 def _find_due_time(study: StudyRow, now: datetime) -> datetime | None:

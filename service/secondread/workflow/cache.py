@@ -9,11 +9,14 @@ if its images had been read again. A report alone has the shown marks at best.
 """
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -44,28 +47,58 @@ class ReadingCache:
     overrides: frozenset[str]
     attempts: int
     """How often an image may kill the detector before it is given up."""
+    maker: str
+    """`digest_maker`: what another model or other settings have answered is not theirs."""
 
-    def get_detection(self, instance_uid: str, path: Path) -> Detection:
+    def get_detection(self, instance_uid: str, file_digest: str, path: Path) -> Detection:
         """Return the answer about an image: the one cached by an earlier step, or a fresh one.
+
+        One that another thread is about to give is waited for.
 
         Raises
         ------
         TransientError
             The image's file cannot be read at this time, or nothing can be written.
         """
-        cached = self.folder / f"{_name_file(instance_uid)}.json"
-        detection = _load_detection(cached)
-        if detection is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            display_to = self._get_display_path(instance_uid)
-            detect = partial(self.detector.detect, path, display_to, self.overrides)
-            detection = detect_with_retries(instance_uid, detect, self.attempts)
-            with write_whole(cached) as part:
-                part.write_text(json.dumps(detection.as_json()), encoding="utf-8")
+        cached = self._get_path(file_digest, "json")
+        with _hold(cached):
+            detection = _load_detection(cached)
+            if detection is None:
+                detect = partial(self._detect, file_digest, path)
+                detection = detect_with_retries(instance_uid, detect, self.attempts)
+                _write_detection(cached, detection)
         return detection
 
+    def read_ahead(self, file_digest: str, path: Path) -> None:
+        """Have the answer about an image cached before its reading has begun.
+
+        Raises
+        ------
+        DetectorLimitError
+            The image has killed the detector. That it is given up is its reading's to decide.
+        ModelError, TransientError
+            As `detect.child.DetectorChild.detect`.
+        """
+        cached = self._get_path(file_digest, "json")
+        with _hold(cached):
+            if self._is_first(file_digest) and _load_detection(cached) is None:
+                _write_detection(cached, self._detect(file_digest, path))
+
+    def _is_first(self, file_digest: str) -> bool:
+        """Return whether no other worker has begun to read an image ahead, and keep others off."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._get_path(file_digest, "ahead").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+    def _detect(self, file_digest: str, path: Path) -> Detection:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.detector.detect(path, self._get_path(file_digest, "npy"), self.overrides)
+
     def get_prior_detection(
-        self, instance_uid: str, path: Path, stored: Detection | None = None
+        self, instance_uid: str, file_digest: str, path: Path, stored: Detection | None = None
     ) -> Detection:
         """Return the same about an image of a prior, with its picture cached, whatever happens.
 
@@ -73,9 +106,9 @@ class ReadingCache:
         the answer about it from another reading, where there is one: then it is not read again.
         """
         try:
-            detection = stored or self.get_detection(instance_uid, path)
+            detection = stored or self.get_detection(instance_uid, file_digest, path)
             if detection.status.was_read:
-                self.get_display(instance_uid, path)
+                self.get_display(file_digest, path)
         except (DetectorStartError, StorageFullError):
             raise  # which is not the prior's fault
         except (TransientError, FileNotFoundError) as error:
@@ -86,7 +119,7 @@ class ReadingCache:
             return Detection.from_failure(instance_uid, error.reason, str(error))
         return detection
 
-    def get_display(self, instance_uid: str, path: Path) -> npt.NDArray[np.uint8]:
+    def get_display(self, file_digest: str, path: Path) -> npt.NDArray[np.uint8]:
         """Return an image as people look at it.
 
         Raises
@@ -94,7 +127,7 @@ class ReadingCache:
         FileNotFoundError
             The image's pixels could not be decoded.
         """
-        cached = self._get_display_path(instance_uid)
+        cached = self._get_path(file_digest, "npy")
         picture = _load_picture(cached)
         if picture is None:
             # The answer was stored by another reading, or the picture was lost.
@@ -103,13 +136,28 @@ class ReadingCache:
             picture = np.load(cached, mmap_mode="r")
         return picture
 
-    def _get_display_path(self, instance_uid: str) -> Path:
-        return self.folder / f"{_name_file(instance_uid)}.npy"
+    def _get_path(self, file_digest: str, suffix: str) -> Path:
+        name = sha256(f"{self.maker} {file_digest}".encode()).hexdigest()[:32]
+        return self.folder / f"{name}.{suffix}"
 
 
-def _name_file(uid: str) -> str:
-    # From a digest, as everything that becomes a path.
-    return sha256(uid.encode()).hexdigest()[:32]
+_locks: WeakValueDictionary[Path, threading.Lock] = WeakValueDictionary()
+_locks_guard = threading.Lock()
+
+
+@contextmanager
+def _hold(path: Path) -> Iterator[None]:
+    """Have one thread of the process at a time make a file."""
+    with _locks_guard:
+        lock = _locks.setdefault(path, threading.Lock())
+    with lock:
+        yield
+
+
+def _write_detection(path: Path, detection: Detection) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_whole(path) as part:
+        part.write_text(json.dumps(detection.as_json()), encoding="utf-8")
 
 
 def _load_detection(path: Path) -> Detection | None:

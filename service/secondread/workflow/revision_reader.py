@@ -69,6 +69,11 @@ class ReadingTools:
         """Digest of all that a detector's answer depends on besides the file."""
         return digest_maker(self.settings_digest, self.reader)
 
+    def open_cache(self, study_uid: str, revision: int) -> ReadingCache:
+        """Return what a reading keeps between its steps."""
+        folder = self.get_folder(study_uid, revision)
+        return ReadingCache(folder, self.detector, self.overrides, self.attempts, self.maker_digest)
+
     def get_folder(self, study_uid: str, revision: int) -> Path:
         """Return where a reading keeps files between its steps."""
         return self.work_dir / name_folder(study_uid, revision)
@@ -105,8 +110,7 @@ class RevisionReader:
         self._tools = tools
         self._read_study = read
         self.inputs = gather_inputs(tools.tracker, tools.archive, study_uid, revision)
-        folder = tools.get_folder(study_uid, revision)
-        self._cache = ReadingCache(folder, tools.detector, tools.overrides, tools.attempts)
+        self._cache = tools.open_cache(study_uid, revision)
 
     def reduce_headers(self, keywords: Sequence[str]) -> None:
         """Drop all but these attributes of the study's headers, one of which breaks the results."""
@@ -121,7 +125,8 @@ class RevisionReader:
 
     def detect(self, instance_uid: str) -> Detection:
         """Return the detector's answer about one of the study's images."""
-        return self._cache.get_detection(instance_uid, self.inputs.paths[instance_uid])
+        digest, path = self.inputs.digests[instance_uid], self.inputs.paths[instance_uid]
+        return self._cache.get_detection(instance_uid, digest, path)
 
     def detect_all(self) -> dict[str, Detection]:
         """Return the detector's answer about each of the study's images, by SOP Instance UID."""
@@ -135,10 +140,10 @@ class RevisionReader:
 
     def detect_prior(self, instance_uid: str) -> Detection:
         """Return the detector's answer about one of the images of priors that are read."""
-        tools = self._tools
-        stored = tools.answers.find(self.priors.digests[instance_uid], tools.maker_digest)
+        tools, digest = self._tools, self.priors.digests[instance_uid]
+        stored = tools.answers.find(digest, tools.maker_digest)
         path = self.priors.paths_to_read[instance_uid]
-        return self._cache.get_prior_detection(instance_uid, path, stored)
+        return self._cache.get_prior_detection(instance_uid, digest, path, stored)
 
     def read_study(self, detections: Mapping[str, Detection]) -> StudyReading:
         """Return the study's reading, before it is compared with anything."""
@@ -172,4 +177,5 @@ class RevisionReader:
     def load_display(self, instance_uid: str) -> npt.NDArray[np.uint8]:
         """Return an image of the study or of a prior as people look at it."""
         paths = {**self.inputs.paths, **self.priors.paths_to_read}
-        return self._cache.get_display(instance_uid, paths[instance_uid])
+        digests = {**self.inputs.digests, **self.priors.digests}
+        return self._cache.get_display(digests[instance_uid], paths[instance_uid])
