@@ -116,15 +116,14 @@ def measure_features(bright: Brightness, interior: Mask) -> LikenessFeatures | N
     smooth, detail = noise_statistics.split_finest_band(bright)
     low, high = (float(grey) for grey in np.quantile(smooth[where], _GREY_QUANTILES))
     unit = max(high - low, 1e-6)  # the range of greys: strengths do not depend on their scale
-    finest, *others = (
-        max(band / unit, _SMALLEST) for band in noise_statistics.measure_bands(bright, where)
-    )
+    bands = noise_statistics.measure_bands(bright, where, (smooth, detail))
+    finest, *others = (max(band / unit, _SMALLEST) for band in bands)
     return (
         *(float(np.log(other / finest)) for other in others),
         float(np.log(finest)),
         *_fit_course(noise_statistics.measure_noise_curve(smooth, detail, where), low, unit),
         _measure_tail(detail[where], unit),
-        _correlate_neighbours(detail, where),
+        _correlate_neighbours(detail, where, bands[0]),
     )
 
 
@@ -168,9 +167,11 @@ def _measure_tail(detail: Brightness, unit: float) -> float:
     return float(np.log(max(most / unit, _SMALLEST) / max(half / unit, _SMALLEST)))
 
 
-def _correlate_neighbours(detail: Brightness, where: noise_statistics.WhereMask) -> float:
+def _correlate_neighbours(
+    detail: Brightness, where: noise_statistics.WhereMask, deviation: float
+) -> float:
     # Clips and calcifications are few and strong; limited, they do not dominate the sum.
-    limit = np.float32(max(4 * noise_statistics.estimate_deviation(detail[where]), 1e-9))
+    limit = np.float32(max(4 * deviation, 1e-9))
     limited = np.clip(detail, -limit, limit) * where
     power = float(np.vdot(limited, limited))
     along = float(np.vdot(limited[:, 1:], limited[:, :-1]))

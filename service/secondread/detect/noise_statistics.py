@@ -38,7 +38,9 @@ def split_finest_band(bright: Image) -> tuple[Image, Image]:
     return smooth, bright - smooth
 
 
-def measure_bands(bright: Image, where: WhereMask) -> tuple[float, ...]:
+def measure_bands(
+    bright: Image, where: WhereMask, split: tuple[Image, Image] | None = None
+) -> tuple[float, ...]:
     """Return the robust standard deviation of each octave of detail, finest first.
 
     Parameters
@@ -47,6 +49,8 @@ def measure_bands(bright: Image, where: WhereMask) -> tuple[float, ...]:
         An image in which calcifications are bright.
     where
         Where to measure: breast without its skin line; same shape.
+    split
+        What `split_finest_band` returns for the image, if it is at hand.
 
     Returns
     -------
@@ -58,9 +62,10 @@ def measure_bands(bright: Image, where: WhereMask) -> tuple[float, ...]:
     Each octave beyond the second is measured on an image of half the size: a Gaussian of 3 px
     leaves nothing that halving could alias, and wide filters at full size cost seconds.
     """
-    deviations = []
-    fine, inside, halvings = bright, where, 0
-    for below, edge in pairwise((0.0, *BAND_EDGES_PX)):
+    fine, detail = split or split_finest_band(bright)
+    deviations = [estimate_deviation(detail[where])]
+    inside, halvings = where, 0
+    for below, edge in pairwise(BAND_EDGES_PX):
         # Variances of Gaussians in succession add up: from one edge to the next, the rest is left.
         step = float(np.sqrt(edge**2 - below**2)) / 2**halvings
         coarse = np.asarray(cv2.GaussianBlur(fine, (0, 0), step), np.float32)
