@@ -124,6 +124,7 @@ class GrownNode:
             "has due": lambda: tracker.studies.has_due(NOW),
             "next due": lambda: tracker.studies.find_next_due(NOW),
             "list due": lambda: tracker.studies.list_due(NOW, 22),
+            "list unread": lambda: tracker.studies.list_unread(8),
             "waits too long": lambda: tracker.studies.shorten_waits(lambda: NOW, self.rules),
             "unfinished readings": lambda: tracker.studies.list_unfinished(NOW, 0),
             "readings held up": tracker.runs.count_held_up,
