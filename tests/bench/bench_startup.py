@@ -7,9 +7,8 @@ run, which compiles modules, is left out. For a node also seconds by the clock, 
 core that it takes while nothing comes. On a busy machine the processor's time counts, and even that
 grows by half; ``--nice -20``, as root, has the node go before all others.
 
-The node has the archive of so many studies, of four images each, as files without content: after
-each start it compares them with its database. What that does to the receiver's private memory is
-printed as well, at the end of the time that it idles.
+The node that is started has the archive of so many studies, of four images each, as files without
+content: after each start it compares them with its database. The one that idles is empty.
 """
 
 import argparse
@@ -215,13 +214,16 @@ def main() -> None:
                 figures[f"{title}, CPU s"] = _summarize([cpu for cpu, _ in runs])
                 figures[f"{title}, s"] = _summarize([wall for _, wall in runs])
         if arguments.only in "serve":
-            # One that idles takes minutes; the others are only started.
-            idles = [arguments.idle, *([0.0] * (arguments.repeat - 1))]
-            starts = [start_node(folder, seconds) for seconds in idles]
+            starts = [start_node(folder, 0.0) for _ in range(arguments.repeat)]
             for field in ("receiver_s", "ready_s", "cpu_s"):
                 figures[f"serve, {field}"] = _summarize([getattr(one, field) for one in starts])
-            for field in ("idle_percent", "receiver_mb") if arguments.idle else ():
-                figures[f"serve, {field}"] = _summarize([getattr(starts[0], field)])
+        if arguments.only in "serve" and arguments.idle:
+            # The other has studies to read.
+            empty = Path(name) / "empty"
+            (empty / "data").mkdir(mode=0o700, parents=True)
+            idle = start_node(empty, arguments.idle)
+            for field in ("idle_percent", "receiver_mb"):
+                figures[f"serve, {field}"] = _summarize([getattr(idle, field)])
     print(f"load {os.getloadavg()[0]:.1f}")
     for title, values in figures.items():
         print(f"  {title:26} {values['median']:8.2f} ({values['low']:.2f}-{values['high']:.2f})")

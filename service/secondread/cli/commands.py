@@ -12,6 +12,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from secondread.cli.imports import import_to_stay
+
 TARGETS = {
     "demo": "secondread.cli.demo_command:demonstrate",
     "read": "secondread.cli.read_command:read_exams",
@@ -77,7 +79,8 @@ SUMMARIES = {
 def load_command(name: str) -> Any:  # noqa: ANN401  (a command of typer, which keeps the type to itself)
     """Import the module of a command, and return the command."""
     module, attribute = TARGETS[name].split(":")
-    target = getattr(import_module(module), attribute)
+    with import_to_stay():
+        target = getattr(import_module(module), attribute)
     if not isinstance(target, typer.Typer):
         single = typer.Typer(add_completion=False)
         single.command(name)(target)

@@ -36,7 +36,6 @@ from secondread.track.studies import Studies
 from secondread.track.study_log import StudyLog
 from secondread.track.study_lookup import StudyLookup
 from secondread.track.study_queries import StudyQueries
-from secondread.track.study_search import StudySearches
 from secondread.track.tables import InstallationRow
 from secondread.track.today import Today
 from secondread.track.treatments import Treatments
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from secondread.track.missing_studies import MissingStudies
     from secondread.track.proofs import Proofs
     from secondread.track.receiver_ledger import ReceiverLedger
+    from secondread.track.study_search import StudySearches
 
 
 def _random_id() -> str:
@@ -98,7 +98,6 @@ class Tracker:
         self.today = Today(self.database)
         self.study_log = StudyLog(self.database)
         self.verdicts = Verdicts(self.database)
-        self.searches = StudySearches(self.database)
 
     # These read headers, call peers, or reckon with places in pictures: what that needs takes a
     # third of a second to import, and whoever asks how a study stands would wait for it.
@@ -123,6 +122,13 @@ class Tracker:
         from secondread.track.leases import Leases
 
         return Leases(self.database)
+
+    @cached_property
+    def searches(self) -> "StudySearches":
+        """The searches for studies."""
+        from secondread.track.study_search import StudySearches
+
+        return StudySearches(self.database)
 
     @cached_property
     def missing(self) -> "MissingStudies":
