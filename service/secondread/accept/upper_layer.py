@@ -262,8 +262,10 @@ class StreamingDul(DULServiceProvider):
         """Read what has arrived, at least one PDU."""
         message = self.assoc.dimse.message
         try:
-            if isinstance(message, C_STORE_RQ) and message._data_set_file is not None:
-                self._stream(message, cast(SpoolFile, message._data_set_file))
+            # pynetdicom's own has no such room, where this process retrieves by C-GET as well.
+            file = cast(object, getattr(message, "_data_set_file", None))
+            if isinstance(message, C_STORE_RQ) and isinstance(file, SpoolFile):
+                self._stream(message, file)
             else:
                 self._read_pdu()
         except PduError as error:
