@@ -18,4 +18,4 @@ trap '[ "$made_policy" = no ] || rm -f "$policy"' EXIT
 apt-get update -q
 apt-get install -y -q --no-install-recommends \
   dcmtk orthanc orthanc-webviewer dicom3tools pixelmed-apps libsaxonhe-java default-jdk-headless postgresql chromium prometheus \
-  dicomscope xvfb xauth libxml2-utils rsyslog rsyslog-gnutls rsyslog-openssl
+  dicomscope xvfb xauth libxml2-utils rsyslog rsyslog-gnutls rsyslog-openssl systemd

@@ -17,6 +17,8 @@ from tests.peers.postgres_server import PostgresServer, running_server
 # before NumPy and OpenCV are loaded.
 for _limit in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
     os.environ.setdefault(_limit, "1")
+# No test reports to anybody, one that imports ONNX Runtime by itself neither.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Modules and collected tests live as long as the process: the collector need not go through them.
 gc.set_threshold(50_000, 20, 50)
