@@ -46,7 +46,7 @@ class _Member:
     started: float = 0.0
     due: float = 0.0
     pause: float = field(default=SHORTEST_PAUSE_SECONDS)
-    was_steady: bool = False
+    starts: int = 0
 
 
 class Supervisor:
@@ -78,8 +78,8 @@ class Supervisor:
         Raises
         ------
         SettingsError
-            A process that never ran for long ended because of what it was given: trying again would
-            not help.
+            The first start of a process failed because of what it was given: trying again would not
+            help.
         """
         try:
             while not stop.is_set():
@@ -95,10 +95,10 @@ class Supervisor:
             if status is None:
                 return
             lifetime = now - member.started
-            member.was_steady |= lifetime > STEADY_SECONDS
-            if status == WRONG_INPUT_STATUS and not member.was_steady:
-                # One that has run goes on being tried: the port that is taken may become free, and
-                # the others do their work meanwhile.
+            is_new = member.starts == 1 and lifetime < STEADY_SECONDS
+            if status == WRONG_INPUT_STATUS and is_new:
+                # Later on it is tried again: the port that is taken may become free, and the others
+                # do their work meanwhile.
                 raise SettingsError(f"{member.name} cannot start; what is wrong stands above")
             member.pause = (
                 SHORTEST_PAUSE_SECONDS
@@ -125,6 +125,7 @@ class Supervisor:
             preexec_fn=make_child_setup(),  # noqa: PLW1509  (takes no lock)
         )
         member.started = now
+        member.starts += 1
         _log.info("process_started", member=member.name, pid=member.process.pid)
 
     def stop(self) -> None:
