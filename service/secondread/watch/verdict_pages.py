@@ -23,7 +23,12 @@ AGREEMENT_DAYS = 365
 """How far back verdicts are counted."""
 
 VERDICT_COLUMNS = (
-    *("study_uid", "revision", "finding_id", "verdict", "recorded_at", "recorded_by"),
+    "study_uid",
+    "revision",
+    "finding_id",
+    "verdict",
+    "recorded_at",
+    "recorded_by",
 )
 
 
