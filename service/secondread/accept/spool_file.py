@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from secondread import log
+from secondread.files import begin_writing
 
 _log = log.get_logger(__name__)
 
@@ -133,12 +134,10 @@ class SpoolFile:
                 self._drop(error)
 
     def _begin_disk(self, file: BinaryIO) -> None:
-        """Have the system begin with what it has not begun with; it waits for nothing."""
+        """Have the system begin with what it has not begun with."""
         length = self._written - self._on_its_way
-        if length >= _BEGIN_DISK_BYTES and hasattr(os, "posix_fadvise"):
-            # Linux begins to write what is not on the disk yet, and keeps it in memory meanwhile.
-            with contextlib.suppress(OSError):
-                os.posix_fadvise(file.fileno(), self._on_its_way, length, os.POSIX_FADV_DONTNEED)
+        if length >= _BEGIN_DISK_BYTES:
+            begin_writing(file.fileno(), self._on_its_way, length)
             self._on_its_way = self._written
 
     def _drop(self, error: OSError | None) -> None:

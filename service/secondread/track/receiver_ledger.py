@@ -155,12 +155,13 @@ class ReceiverLedger:
             if instance.disposition is Disposition.REJECTION_NOTE:
                 self._reject(session, study, instance, header)
             replaced = self._replace(session, study, others, row, instance.received_at)
-            study.last_arrived_at = max(study.last_arrived_at, instance.received_at)
             if is_prior:
                 self._note_prior(session, study, instance)
             elif _changes_reading(row, replaced):
                 now = instance.received_at
                 self._add_to_study(session, study, row, now, corrects=bool(replaced))
+            # Last, so that the study's row is written once.
+            study.last_arrived_at = max(study.last_arrived_at, instance.received_at)
             return _name_outcome(others)
 
     def _replace(
