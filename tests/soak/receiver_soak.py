@@ -224,7 +224,8 @@ class Crowd:
 class PolitePeer:
     """Stores an instance again and again, and notes what that took of the receiver's time.
 
-    It has a process of its own, so that it does not wait for the crowd on its own side.
+    It has a process of its own, so that it does not wait for the crowd on its own side. What it
+    stores first, before the crowd comes, does not count.
     """
 
     def __init__(self, receiver: ReceiverProcess) -> None:
@@ -236,17 +237,24 @@ class PolitePeer:
         )
         self.cpu_seconds: list[float] = []
         self.faults: list[str] = []
+        assert self._process.stdout is not None
+        # A crowd may be gone before a process has started, which then would have seen none of it.
+        self._read_note(self._process.stdout.readline())
+        self.cpu_seconds.clear()
 
     def stop(self) -> None:
         """Have it end after the instance that it is at, and read its notes."""
         self._process.send_signal(signal.SIGTERM)
         written, _ = self._process.communicate()
         for line in written.splitlines():
-            note = json.loads(line)
-            if note["answers"] == [_P_DATA, _RELEASED]:
-                self.cpu_seconds.append(note["cpu_seconds"])
-            else:
-                self.faults.append(f"a polite peer was answered {note['answers']}")
+            self._read_note(line)
+
+    def _read_note(self, line: str) -> None:
+        note = json.loads(line)
+        if note["answers"] == [_P_DATA, _RELEASED]:
+            self.cpu_seconds.append(note["cpu_seconds"])
+        else:
+            self.faults.append(f"a polite peer was answered {note['answers']}")
 
 
 def store_until_stopped(port: int, receiver_pid: int) -> None:
