@@ -7,10 +7,25 @@ from pathlib import Path
 
 from secondread.settings import Settings
 
-_CONTROL_GROUP = Path("/sys/fs/cgroup")
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
-def count_detectors(settings: Settings, control_group: Path = _CONTROL_GROUP) -> int:
+def find_control_group(membership: Path = Path("/proc/self/cgroup")) -> Path:
+    """Return the folder of the limits that this process has by its container or its unit.
+
+    Parameters
+    ----------
+    membership
+        What says which group the process is in (cgroup v2: ``0::/path``).
+    """
+    with suppress(OSError):
+        for line in membership.read_text(encoding="utf-8").splitlines():
+            if line.startswith("0::/"):
+                return _CONTROL_GROUPS / line.removeprefix("0::/")
+    return _CONTROL_GROUPS
+
+
+def count_detectors(settings: Settings, control_group: Path) -> int:
     """Return how many detector children each worker of these settings has.
 
     Parameters
@@ -18,7 +33,7 @@ def count_detectors(settings: Settings, control_group: Path = _CONTROL_GROUP) ->
     settings
         Those of the node; a number that they give counts.
     control_group
-        Folder of the limits that a container has (cgroup v2), where there are any.
+        From `find_control_group`; without limits in it, there are none.
     """
     if settings.work.detectors:
         return settings.work.detectors
@@ -31,7 +46,7 @@ def count_detectors(settings: Settings, control_group: Path = _CONTROL_GROUP) ->
     return max(min(by_cores, by_memory), 1)
 
 
-def count_cores(control_group: Path = _CONTROL_GROUP) -> int:
+def count_cores(control_group: Path) -> int:
     """Return how many cores this process may use; a part of a core counts as one."""
     has_affinity = hasattr(os, "sched_getaffinity")  # Linux
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1

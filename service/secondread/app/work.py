@@ -11,7 +11,7 @@ from functools import partial
 
 from secondread import __version__, log
 from secondread.app.audit_trail import AuditTrail
-from secondread.app.capacity import count_detectors
+from secondread.app.capacity import count_detectors, find_control_group
 from secondread.app.certificate_watch import list_called, watch_certificates
 from secondread.app.coordinator import PROCESS_KIND, Coordinator, find_reason_to_hold
 from secondread.app.fault_record import FaultRecord
@@ -71,7 +71,8 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
     if record.has_fault:
         _log.error("worker_ended_by_fault")
         node.tracker.runs.record_fault(name)
-    with record, DetectorPool(settings.detect, count_detectors(settings)) as pool:
+    detectors = count_detectors(settings, find_control_group())
+    with record, DetectorPool(settings.detect, detectors) as pool:
         tools = _make_tools(node, reader, pool)
         runs = FencedRuns(tools, name, record.watch_step)
         engine = _make_engine(settings, name, runs, HoldUpReport(node.tracker, utc_now))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from secondread.app.capacity import count_cores, count_detectors
+from secondread.app.capacity import count_cores, count_detectors, find_control_group
 from secondread.settings import Settings
 
 
@@ -49,6 +49,27 @@ def test_the_limits_of_a_container_count(tmp_path: Path) -> None:
 
     assert count_cores(tmp_path) == 3
     assert count_detectors(make_settings(gib=1), tmp_path) == 2
+
+
+@pytest.mark.parametrize(
+    ("membership", "folder"),
+    [
+        ("0::/\n", "/sys/fs/cgroup"),
+        (
+            "1:cpu:/old\n0::/system.slice/secondread.service\n",
+            "/sys/fs/cgroup/system.slice/secondread.service",
+        ),
+        ("1:cpu:/old\n", "/sys/fs/cgroup"),
+        (None, "/sys/fs/cgroup"),
+    ],
+)
+def test_limits_are_those_of_the_group_that_the_process_is_in(
+    membership: str | None, folder: str, tmp_path: Path
+) -> None:
+    if membership is not None:
+        (tmp_path / "cgroup").write_text(membership)
+
+    assert find_control_group(tmp_path / "cgroup") == Path(folder)
 
 
 def test_a_container_without_limits_has_the_machines(tmp_path: Path) -> None:
