@@ -107,3 +107,9 @@ def test_what_matches_no_study_is_said_with_the_issuer_that_studies_have(
     assert "row 3" not in printed
     assert "row 4: no study of this patient is here yet" in printed
     assert "P1" not in printed
+
+
+def test_who_had_patients_listed_is_in_the_audit_trail(settings: Path) -> None:
+    command(settings, "patients", "list")
+    command(settings, "treatments", "list", "--patient", "P1", "--json")
+    assert command(settings, "audit", "list").count("searched") == 2

@@ -12,7 +12,11 @@ from rich.table import Table
 from secondread.app.node import open_node
 from secondread.assemble.due import DueRules
 from secondread.cli.options import AsJson, Limit, SettingsFile, print_json, read_settings
-from secondread.cli.patient_argument import PATIENT_HELP, format_patient
+from secondread.cli.patient_argument import (
+    PATIENT_HELP,
+    format_patient,
+    record_patients_listed,
+)
 from secondread.cli.study_argument import StudyUid
 from secondread.clock import utc_now
 from secondread.followup.treatment_file import parse_patient
@@ -32,6 +36,7 @@ def list_patients(
 ) -> None:
     """List patients by ID and issuer; this shows patient IDs."""
     node = open_node(read_settings(settings, "patients"))
+    record_patients_listed(node.tracker, "all patients")
     if as_json:
         rows = node.tracker.patients.list_patients(limit)
         print_json({"patients": rows})

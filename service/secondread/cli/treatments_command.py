@@ -15,7 +15,11 @@ from secondread.assemble.due import DueRules
 from secondread.assemble.patient_key import PatientKey
 from secondread.cli.attention_commands import end_treatment
 from secondread.cli.options import AsJson, Limit, SettingsFile, print_json, read_settings
-from secondread.cli.patient_argument import PATIENT_HELP, format_patient
+from secondread.cli.patient_argument import (
+    PATIENT_HELP,
+    format_patient,
+    record_patients_listed,
+)
 from secondread.clock import utc_now
 from secondread.followup.treatment_file import (
     parse_patient,
@@ -130,6 +134,7 @@ def list_treatments(
     """List treatments by patient; this shows patient IDs."""
     key = None if patient is None else parse_patient(patient)
     node = open_node(read_settings(settings, "treatments"))
+    record_patients_listed(node.tracker, "treatments of " + (patient or "all patients"))
     if as_json:
         rows = node.tracker.treatments.list_treatments(limit, key)
         print_json({"treatments": rows})
