@@ -152,6 +152,8 @@ class Engine:
             # One that is stopped in the middle of a transaction must not hold up the others.
             "sys_db_idle_transaction_timeout_sec": float(IDLE_SECONDS),
             "enable_otlp": False,
+            # Of events and streams, which are not used: by default a hundred times a second.
+            "notification_coalesce_sec": 0.25,
         }
         if url.startswith("postgresql"):
             from secondread.track.bounded_connection import bound_all_answers
@@ -163,7 +165,7 @@ class Engine:
         logging.getLogger("dbos").handlers.clear()
         logging.getLogger("dbos").propagate = True
         self._commit_marks = CommitMarks(url)
-        self._submitted = threading.Event()
+        self._nudge = threading.Event()
         self._executor_id = executor_id
         self._concurrency, self._poll_seconds = concurrency, poll_seconds
         self._report_hold_up = report_hold_up
@@ -199,7 +201,7 @@ class Engine:
         # other holds a lock while it waits, which the library lets it have for 5 s.
         at_once = thread == _JOBS_THREAD
         marks = self._commit_marks
-        return PatientEvent(event, marks.read, self._submitted, stretches_at_once=at_once)
+        return PatientEvent(event, marks.read, self._nudge, stretches_at_once=at_once)
 
     @property
     def is_alive(self) -> bool:
@@ -227,7 +229,7 @@ class Engine:
             SetWorkflowID(derive_workflow_id(workflow, study_uid, revision)),
         ):
             DBOS.enqueue_workflow(QUEUE, self._entries[workflow], study_uid, revision)
-        self._submitted.set()
+        self._nudge.set()
 
     def check_progress(self, workflow: str, study_uid: str, revision: int) -> WorkflowProgress:
         """Return how far a workflow has come.
@@ -312,6 +314,7 @@ class Engine:
             finally:
                 with self._guard:
                     self._running.discard(workflow_id)
+                self._nudge.set()  # its place is another's now
 
         return entry
 

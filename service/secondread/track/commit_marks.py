@@ -127,9 +127,8 @@ class PatientEvent:
     """A library's stop event, whose waits last as long as nothing is committed that it waits for.
 
     The threads that it is handed to poll a database, each at its own pace, and share this event.
-    Short waits, of those whose pace is our own, end as soon as something was committed, and for
-    some time after that they are no longer than they were asked to be: what a thread waits for may
-    follow in memory. Long ones are of threads that look for what hardly ever comes.
+    Short waits, of those whose pace is our own, end as soon as something was committed. Long ones
+    are of threads that look for what hardly ever comes.
 
     Parameters
     ----------
@@ -138,8 +137,9 @@ class PatientEvent:
     read_mark
         Reads the mark of the database that they poll.
     nudge
-        Is set by whoever has just committed in this process what they poll for: a short wait then
-        ends at once.
+        Is set by whoever does something in this process that they poll for: a short wait then ends
+        at once, and those after it are as asked for, for some time: what is waited for may follow
+        in memory, or be committed a moment later.
     stretches_at_once
         False if long waits are as asked for until there was a short one: the thread that takes
         them starts the one that takes short ones.
@@ -148,7 +148,7 @@ class PatientEvent:
     LONGEST_SECONDS = 5.0
     """A short wait lasts no longer, whatever is committed or not."""
     LIVELY_SECONDS = 2.0
-    """For so long after a commit, short waits are as asked for."""
+    """For so long after a nudge, short waits are as asked for."""
     SHORT_SECONDS = 0.5
     STRETCH = 4.0
     """Long waits last so many times as long."""
@@ -186,8 +186,8 @@ class PatientEvent:
         until = time.monotonic() + self.LONGEST_SECONDS
         while not (self._nudge.wait(timeout) or self._event.is_set()):
             mark, now = self._read_mark(), time.monotonic()
-            if mark != self._mark:
-                self._mark, self._lively_until = mark, now + self.LIVELY_SECONDS
-            if now < self._lively_until or now >= until:
+            is_new, self._mark = mark != self._mark, mark
+            if is_new or now < self._lively_until or now >= until:
                 return
         self._nudge.clear()
+        self._lively_until = time.monotonic() + self.LIVELY_SECONDS

@@ -60,27 +60,39 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return set_clock
 
 
-def test_a_short_wait_ends_with_a_commit(clock: Callable[[float], None]) -> None:
-    marks = iter("aaaaab")
+def test_a_short_wait_ends_with_a_commit_or_after_the_longest_time(
+    clock: Callable[[float], None],
+) -> None:
+    marks = iter("aaaaabb")
     nudge = Waits()
     patient = PatientEvent(threading.Event(), lambda: next(marks), nudge)
 
     assert not patient.wait(0.1)
-    clock(100 + PatientEvent.LIVELY_SECONDS)
     assert not patient.wait(0.1)
-
     assert nudge.timeouts == [0.1] * 6
 
+    def read_mark() -> str:
+        clock(100 + PatientEvent.LONGEST_SECONDS)
+        return "b"
 
-def test_for_some_time_after_a_commit_short_waits_are_as_asked_for_and_then_long(
+    patient = PatientEvent(threading.Event(), read_mark, nudge)
+    patient.wait(0.1)
+    clock(100)
+    patient.wait(0.1)
+    assert len(nudge.timeouts) == 8
+
+
+def test_for_some_time_after_a_nudge_short_waits_are_as_asked_for_and_then_long(
     clock: Callable[[float], None],
 ) -> None:
-    nudge = Waits()
+    nudge = Waits(set_after=1)
     patient = PatientEvent(threading.Event(), lambda: "a", nudge)
 
+    patient.wait(0.1)
+    nudge.set_after = 10_000
     for _ in range(3):
         patient.wait(0.1)
-    assert len(nudge.timeouts) == 3
+    assert len(nudge.timeouts) == 4
 
     clock(100 + PatientEvent.LIVELY_SECONDS)
     nudge.set_after = 50
