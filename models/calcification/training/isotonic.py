@@ -24,17 +24,24 @@ class JudgedMarks:
     right: npt.NDArray[np.bool_]
 
 
-def fit_certainties(marks: JudgedMarks, knots: int = 14) -> list[list[float]]:
+KNOT_SPACING = 0.71
+"""Distance of the knots of a table, in log odds of the score. A fixed number would not do: where
+scores reach farther up, the table would be coarser in the middle, which decides what is shown."""
+
+
+def fit_certainties(marks: JudgedMarks, knots: int | None = None) -> list[list[float]]:
     """Return (score, certainty) pairs: isotonic regression, smoothed to a few knots.
 
-    Knots are spaced by log odds, since scores crowd near 1. Two marks of half a weight, a right one
+    Knots are spaced by log odds, since scores crowd near 1, `KNOT_SPACING` or a little less apart
+    where their number is not given. Two marks of half a weight, a right one
     above all others and a wrong one below, fix the ends.
     """
     order = np.argsort(marks.score, kind="stable")
     odds = _compute_log_odds(marks.score[order])
     right = np.concatenate([[0.0], marks.right[order].astype(np.float64), [1.0]])
     fitted = np.asarray(isotonic_regression(right, weights=_make_weights(len(right))).x)
-    knot_odds = np.linspace(odds[0], odds[-1], knots)
+    count = knots or max(int(np.ceil((odds[-1] - odds[0]) / KNOT_SPACING)) + 1, 2)
+    knot_odds = np.linspace(odds[0], odds[-1], count)
     # The mean around each knot, since the steps of an isotonic fit depend on the sample.
     around = knot_odds[:, None] + np.linspace(-0.5, 0.5, 21) * (knot_odds[1] - knot_odds[0])
     level = np.interp(around, np.concatenate([[-_FAR], odds, [_FAR]]), fitted).mean(axis=1)
@@ -99,7 +106,7 @@ _SLOPES = (0.2, 3.0)
 """Least and greatest slope of a tail."""
 
 
-def fit_with_tail(marks: JudgedMarks, knots: int = 14) -> FittedTable:
+def fit_with_tail(marks: JudgedMarks, knots: int | None = None) -> FittedTable:
     """Return the table of `fit_certainties` up to `TAIL_FROM`, and the slope above it.
 
     A table that does not reach so far is returned whole, without a tail.

@@ -38,7 +38,11 @@ class WantedPoint:
     """Largest share of exams of four views without clusters that bear a mark."""
 
 
-STANDARD = WantedPoint(1, "standard", 50.0, marked=0.20)
+STANDARD = WantedPoint(1, "standard", 59.0, marked=0.20)
+"""Its floor is the score at which 2.5.0 had it, 0.458, by the table of 2.6.0; after another fit
+look it up anew. Simulated exams without clusters would allow less, but false marks in real tissue
+are surer than theirs."""
+
 POINTS = (
     STANDARD,
     WantedPoint(2, "sensitive", 0.0, marks=0.75),

@@ -25,6 +25,17 @@ def test_the_shipped_manifest_loads_and_its_graph_has_the_stated_digest() -> Non
     assert len(shipped.digest) == 64
 
 
+def test_the_shipped_model_ranks_its_surest_marks_and_states_what_its_points_cost() -> None:
+    shipped = load_manifest()
+
+    surest = [shipped.calibrate(MarkClass.CLUSTER, score) for score in (0.95, 0.99, 0.999)]
+    assert 95 < surest[0] < surest[1] < surest[2] < 100
+    assert all(point.costs for point in shipped.operating_points)
+    (four_views,) = [c for c in shipped.find_operating_point().costs if c.exams == "four views"]
+    assert four_views.unmarked is not None
+    assert four_views.unmarked >= 0.8
+
+
 def test_without_a_copy_in_the_package_the_checkout_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

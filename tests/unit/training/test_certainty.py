@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from models.calcification.training.certainty import fit_benign, set_points
-from models.calcification.training.isotonic import TAIL_FROM, JudgedMarks, fit_with_tail
+from models.calcification.training.isotonic import (
+    KNOT_SPACING,
+    TAIL_FROM,
+    FittedTable,
+    JudgedMarks,
+    fit_certainties,
+    fit_with_tail,
+)
 from models.calcification.training.operating_points import (
     STANDARD,
     WantedPoint,
@@ -46,6 +53,21 @@ def test_the_tail_goes_on_as_wrong_marks_become_rare(slope: float) -> None:
 def test_a_table_that_is_never_sure_has_no_tail() -> None:
     scores = np.linspace(0.01, 0.99, 200)
     assert fit_with_tail(JudgedMarks(scores, np.arange(200) % 2 == 0)).tail is None
+
+
+def test_a_table_is_as_fine_where_it_decides_however_far_up_scores_reach() -> None:
+    # Wrong below a score of 0.45, right above: a coarse table would call 0.35 doubtful.
+    low = np.linspace(0.02, 0.98, 300)
+    reaching = np.concatenate([low, np.linspace(0.981, 0.9999, 60)])
+
+    near, far = (fit_certainties(JudgedMarks(scores, scores > 0.45)) for scores in (low, reaching))
+
+    for table in (near, far):
+        odds = [np.log(s / (1 - s)) for s, _ in table[1:-1]]
+        assert np.diff(odds).max() <= KNOT_SPACING + 0.01
+        below, above = (FittedTable(table, None).calibrate(score) for score in (0.28, 0.63))
+        assert below < 10
+        assert above > 90
 
 
 def test_the_standard_point_leaves_four_exams_of_five_unmarked() -> None:
