@@ -208,6 +208,12 @@ class Engine:
         """Whether the threads that find work still run."""
         return all(thread.is_alive() for thread in self._threads)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether this process runs no workflow at the moment."""
+        with self._guard:
+            return not self._running
+
     def stop(self, grace_seconds: float) -> None:
         """Let running steps end within the time given; workflows are gone on with later."""
         self._stopping.set()

@@ -21,6 +21,7 @@ SCRIPT = textwrap.dedent(
             f.write(f"{name} {word}\\n")
 
     def first():
+        assert not engine.is_idle
         note("first")
 
     def second():
@@ -66,6 +67,7 @@ SCRIPT = textwrap.dedent(
         sys.exit()
     while engine.check_progress("read.v1", "1.2.3", 1) is not WorkflowProgress.DONE:
         time.sleep(0.05)
+    assert engine.is_idle
     note("done")
     engine.stop(5)
     """

@@ -103,7 +103,7 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
             )
             with (
                 trail,
-                _read_ahead(tools, pool, settings),
+                _read_ahead(tools, pool, engine, settings),
                 serve_probes(node, probe_port, vital.check),
                 watch_certificates(node, list_called(settings)),
             ):
@@ -122,7 +122,7 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
 
 
 def _read_ahead(
-    tools: ReadingTools, pool: DetectorPool, settings: Settings
+    tools: ReadingTools, pool: DetectorPool, engine: Engine, settings: Settings
 ) -> AbstractContextManager[None]:
     if not settings.work.read_ahead:
         return nullcontext()
@@ -130,9 +130,13 @@ def _read_ahead(
     def may_be_read(study: DueStudy) -> bool:
         return find_reason_to_hold(settings, study, utc_now()) is None
 
+    def is_free() -> bool:
+        # A single child is free between two images of a reading, too, and would keep it waiting.
+        return pool.is_free and (pool.size > 1 or engine.is_idle)
+
     ahead = ReadAhead(tools, may_be_read, tools.tracker.commit_marks.read)
     pause = settings.work.poll_seconds
-    return ReadAheadThreads(ahead, lambda: pool.is_free, pause, pool.size)
+    return ReadAheadThreads(ahead, is_free, pause, pool.size)
 
 
 def _make_tools(node: Node, reader: Reader, pool: DetectorPool) -> ReadingTools:
