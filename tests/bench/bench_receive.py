@@ -140,13 +140,13 @@ def write_large(folder: Path) -> Path:
     return folder / "large.dcm"
 
 
-def send(receiver: RunningReceiver, batches: Sequence[Sequence[Path]]) -> None:
+def send(receiver: RunningReceiver, batches: Sequence[Sequence[Path]], *more: str) -> None:
     """Send each batch over an association of its own, all at once."""
     if receiver.name == "floor":
         with ThreadPoolExecutor(len(batches)) as pool:
             list(pool.map(lambda batch: send_to_floor(receiver.port, batch), batches))
         return
-    options = ["--max-pdu", str(PDU_BYTES), "-xe", "-aet", CALLING, "-aec", CALLED]
+    options = [*more, "--max-pdu", str(PDU_BYTES), "-xe", "-aet", CALLING, "-aec", CALLED]
     command = ["storescu", *options, "127.0.0.1", str(receiver.port)]
     senders = [subprocess.Popen([*command, *map(str, batch)]) for batch in batches]
     codes = [sender.wait() for sender in senders]
@@ -174,13 +174,13 @@ def watch_memory(pid: int) -> Iterator[list[tuple[float, float]]]:
         thread.join()
 
 
-def measure(receiver: RunningReceiver, batches: Sequence[Sequence[Path]]) -> Result:
-    """Send the batches to a receiver, and take what it needs for them."""
+def measure(receiver: RunningReceiver, batches: Sequence[Sequence[Path]], *more: str) -> Result:
+    """Send batches to a receiver, with more options of storescu; take what it needs for them."""
     megabytes = sum(path.stat().st_size for batch in batches for path in batch) / 1e6
     load, busy, ours = os.getloadavg()[0], _measure_machine(), _measure_self()
     before, started = measure_usage(receiver.pid).cpu_seconds, time.perf_counter()
     with watch_memory(receiver.pid) as samples:
-        send(receiver, batches)
+        send(receiver, batches, *more)
         seconds = time.perf_counter() - started
         time.sleep(_REAP_SECONDS)
     cpu = measure_usage(receiver.pid).cpu_seconds - before
@@ -291,7 +291,8 @@ def _measure_large(receivers: Sequence[RunningReceiver], folder: Path) -> list[R
     results = []
     for receiver in receivers:
         held = measure_usage(receiver.pid).anonymous_megabytes
-        result = measure(receiver, [[path]])
+        # Of itself, storescu does not propose tomosynthesis.
+        result = measure(receiver, [[path]], "-R")
         grown = result.anonymous_mb - held
         print(
             f"  {result.receiver:12} {result.rate:4.0f} MB/s {result.cpu_ms_per_mb:6.2f} CPU ms/MB"
