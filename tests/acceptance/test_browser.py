@@ -1,6 +1,5 @@
 """The operations pages and a capture as a browser shows them."""
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from secondread.settings import ObjectKind
 from secondread.track.states import StudyState
 from secondread_lab.simulate.exam import ExamFiles
 from tests.acceptance.conftest import NodeProcess, until
+from tests.peers.chromium_peer import draw_page
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -26,22 +26,8 @@ Picture = npt.NDArray[np.uint8]
 
 
 def screenshot(url: str, file: Path, size: tuple[int, int] = WIDE) -> Picture:
-    """Let headless Chromium draw a page, in grey; it asks nobody but the page's own server.
-
-    All pages of a test are asked for by one person: cookies stay.
-    """
-    profile = file.with_name("profile")
-    subprocess.run(
-        [
-            *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
-            *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
-            *("--disable-sync", "--hide-scrollbars", f"--user-data-dir={profile}"),
-            *(f"--screenshot={file}", f"--window-size={size[0]},{size[1]}", url),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
+    """Draw a page, and return it in grey."""
+    draw_page(lambda: url, file, size)
     picture = Image.open(file).convert("L")
     assert picture.size == size
     return np.asarray(picture)
@@ -70,7 +56,7 @@ def test_pages_and_captures_are_drawn_dark_and_fit_a_phone(
     study = f"{origin}/studies/{study_uid}"
 
     form = screenshot(study, tmp_path / "form.png")
-    screenshot(node.login_link(), tmp_path / "signed-in.png")
+    draw_page(node.login_link, tmp_path / "signed-in.png", WIDE)
     page = screenshot(study, tmp_path / "page.png")
     capture = screenshot(f"{study}/objects/{number}.png", tmp_path / "capture.png")
     absent = screenshot(f"{study}/objects/999999.png", tmp_path / "absent.png")

@@ -18,6 +18,7 @@ from secondread.track.states import DeliveryState
 from secondread_lab.simulate.exam import ExamFiles
 from tests.acceptance.conftest import until
 from tests.acceptance.test_proof import are, deliveries, node_with
+from tests.peers.chromium_peer import draw_page
 from tests.peers.orthanc_peer import Orthanc
 from tests.peers.ports import free_port
 from tests.worlds.golden_set import golden_exams, write
@@ -72,18 +73,8 @@ def test_orthancs_web_viewer_shows_the_overview(
     assert orthanc.push(path).returncode == 0
     (series,) = orthanc.get("/series")
     file = tmp_path / "seen.png"
-    subprocess.run(
-        [
-            *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
-            *("--no-first-run", "--disable-background-networking", "--disable-sync"),
-            *("--hide-scrollbars", f"--user-data-dir={tmp_path / 'profile'}"),
-            *("--virtual-time-budget=30000", f"--screenshot={file}", "--window-size=1800,1400"),
-            orthanc.url(f"/web-viewer/app/viewer.html?series={series}"),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=180,
-    )
+    page = orthanc.url(f"/web-viewer/app/viewer.html?series={series}")
+    draw_page(lambda: page, file, (1800, 1400), "--virtual-time-budget=30000")
 
     seen = np.asarray(Image.open(file).convert("RGB"))
     assert likeness(seen, drawn) > 0.85
