@@ -384,7 +384,8 @@ class WorkSettings(_Section):
     workers."""
     read_ahead: bool = True
     """Whether detectors that have nothing to do read images of studies that are not complete yet.
-    What they find is used once the study is read, so that its report comes sooner."""
+    What they find is used once the study is read, so that its report comes sooner. Several
+    `processes` never do."""
     poll_seconds: float = Field(default=0.2, gt=0)
     """How often a worker looks whether there may be work: due studies, due deliveries."""
     heartbeat_seconds: float = Field(default=5.0, gt=0)

@@ -124,7 +124,8 @@ def run_worker(settings: Settings, name: str, parent: int | None, probe_port: in
 def _read_ahead(
     tools: ReadingTools, pool: DetectorPool, engine: Engine, settings: Settings
 ) -> AbstractContextManager[None]:
-    if not settings.work.read_ahead:
+    # Several workers would read the same images, one ahead and one for a reading that has begun.
+    if not settings.work.read_ahead or settings.work.processes > 1:
         return nullcontext()
 
     def may_be_read(study: DueStudy) -> bool:
