@@ -203,7 +203,10 @@ def test_no_process_of_a_node_writes_what_a_header_says(
     assert node.push(path).returncode == 0
     until(lambda: node.has_sent(str(marked.StudyInstanceUID)), "the results")
     pages = [get(node, f"/{name}")[1] for name in ("", "node", "refusals", "metrics")]
-    pages.append(get(node, f"/studies/{marked.StudyInstanceUID}")[1])
+    # A study's page says which unit made it.
+    page = get(node, f"/studies/{marked.StudyInstanceUID}")[1]
+    assert "MQZSTATION" in page
+    pages.append(page.replace("MQZSTATION", ""))
     assert node.stop() == 0
 
     assert find_markers("\n".join([*pages, node.log.read_text()])) == []

@@ -124,7 +124,16 @@ def test_programs_read_the_same_keys_tomorrow(world: NodeWorld, tmp_path: Path) 
     world.read_due()
     (study,) = json.loads(run(tmp_path, "list", "--json"))["studies"]
     assert set(study) == {
-        *("study_uid", "study_date", "peer", "state", "hold_reason", "outcome", "revision"),
+        *(
+            "study_uid",
+            "study_date",
+            "peer",
+            "device",
+            "state",
+            "hold_reason",
+            "outcome",
+            "revision",
+        ),
         *("shown_findings", "doubtful_images", "images", "waiting_deliveries"),
         *("first_arrived_at", "last_arrived_at", "due_at", "reported_at"),
         *("next_cause", "requested_by", "patient_number"),

@@ -119,7 +119,7 @@ def test_a_request_that_is_refused_says_how(peer: CommitmentPeer, ledger: Ledger
     ("classes", "commits", "shows"),
     [((PUSH_MODEL,), True, False), ((STUDY_ROOT_FIND,), False, True), ((CAPTURE,), False, False)],
 )
-def test_what_a_destination_offers_can_be_asked_without_a_request(
+def test_what_a_destination_offers_is_asked_without_asking_for_anything(
     classes: tuple[UID, ...], commits: bool, shows: bool
 ) -> None:
     with serving(CommitmentPeer(), *classes) as peer:
@@ -127,7 +127,9 @@ def test_what_a_destination_offers_can_be_asked_without_a_request(
         query = check_query_support(peer.address, "SECONDREAD")
     assert (commitment.ok, query.ok) == (commits, shows)
     assert commits or "choose another proof" in commitment.detail
-    assert peer.asked == peer.queried == []
+    assert peer.asked == []
+    # Its answer to a query shows whether it knows the caller, so it gets one that nothing matches.
+    assert [str(query.QueryRetrieveLevel) for query in peer.queried] == ["STUDY"] * shows
 
 
 def test_a_peer_without_the_service_is_told_from_one_that_is_away(ledger: Ledger) -> None:

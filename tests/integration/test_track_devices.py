@@ -163,5 +163,5 @@ def test_the_command_lists_devices(world: World, tmp_path: Path) -> None:
     assert listed.exit_code == 0, listed.output
     assert "HOLOGIC, Inc." in listed.stdout
     as_json = CliRunner().invoke(app, ["devices", "list", "--json", "--settings", str(settings)])
-    (device,) = json.loads(as_json.stdout)
+    (device,) = json.loads(as_json.stdout)["devices"]
     assert (device["manufacturer"], device["scores"]) == ("HOLOGIC, Inc.", None)

@@ -67,7 +67,7 @@ class CommitmentPeer:
 
     def on_find(self, event: Event) -> Iterator[tuple[int, Dataset | None]]:
         self.queried.append(event.identifier)
-        wanted = str(event.identifier.SOPInstanceUID)
+        wanted = str(event.identifier.get("SOPInstanceUID", ""))
         for uid in self.held if self.ignores_keys else self.held.keys() & {wanted}:
             yield 0xFF00, self._match(uid)
         while self.endless and event.assoc.is_established:
