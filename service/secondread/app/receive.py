@@ -150,6 +150,8 @@ def _run_beside(
     ):
         reconciling.start()
         vital.wait(stop)
+        # While there is a trail: what it records last are the callers that it turned away.
+        receiver.stop(GRACE_SECONDS)
         reconciling.join(GRACE_SECONDS)
 
 
