@@ -112,7 +112,8 @@ class Campaign:
             for s in steps
             if s.at >= first
             and s.phase in {"before", "after"}
-            and s.point != "fsync"
+            # A worker that starts after the first image migrates, and does so no more.
+            and s.point not in {"fsync", "migrate"}
             # What these do once, at their first start, they do not do again.
             and s.kind not in {"web", "serve"}
         )
