@@ -36,9 +36,9 @@ def test_the_script_is_one() -> None:
     subprocess.run(["bash", "-n", str(INSTALL)], check=True)
 
 
-def test_a_version_that_is_not_there_is_not_switched_to() -> None:
+def test_a_release_that_is_not_there_is_not_switched_to() -> None:
     said = subprocess.run(
         [str(INSTALL), "--switch", "9.9", "/nowhere"], capture_output=True, text=True, check=False
     )
     assert said.returncode == 2
-    assert "no version 9.9 in /nowhere" in said.stderr
+    assert "no release 9.9 in /nowhere" in said.stderr
