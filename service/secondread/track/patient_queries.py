@@ -103,10 +103,7 @@ class PatientQueries(TrackerPart):
             There is no such patient.
         """
         with self._database.begin_read() as session:
-            patient = _find_head(session, number)
-            if patient is None:
-                raise InputError(f"there is no patient {number}")
-            return from_row(PatientKey, patient)
+            return from_row(PatientKey, _get_head(session, number))
 
     def show_identity(self, number: int, by: str, address: str, now: datetime) -> PatientIdentity:
         """Return who a patient is, and record who asked.
@@ -117,9 +114,7 @@ class PatientQueries(TrackerPart):
             There is no such patient.
         """
         with self._database.begin_write() as session:
-            patient = _find_head(session, number)
-            if patient is None:
-                raise InputError(f"there is no patient {number}")
+            patient = _get_head(session, number)
             rows = _list_ids(session, patient)
             persons = session.scalars(
                 select(PatientIdentityRow)
@@ -147,6 +142,13 @@ def _find_head(session: Session, number: int) -> PatientRow | None:
     if row is None or row.merged_into is None:
         return row
     return session.get_one(PatientRow, row.merged_into)
+
+
+def _get_head(session: Session, number: int) -> PatientRow:
+    patient = _find_head(session, number)
+    if patient is None:
+        raise InputError(f"there is no patient {number}")
+    return patient
 
 
 def _list_ids(session: Session, patient: PatientRow) -> list[PatientRow]:

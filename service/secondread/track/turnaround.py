@@ -70,6 +70,8 @@ def find_turnarounds(
     now
         The present instant.
     """
+    if not outbox:
+        return []
     session.flush()
     is_waiting = and_(
         DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),

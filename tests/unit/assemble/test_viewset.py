@@ -51,4 +51,4 @@ def test_an_exam_of_one_breast_lacks_nothing_where_nothing_else_is_known(
     views = StudyViews(present, priors, removed)
     assert len(views.find_missing_slots()) == missing
     # It is not complete at once all the same: the other breast may be on its way.
-    assert not views.is_complete() or priors == [LEFT]
+    assert views.is_complete() is (priors == [LEFT])
